@@ -1,0 +1,109 @@
+// Import direction: an allow-list per lib and app. A name that is not listed must not be imported.
+// Each rule has a bad sample in test/rules/bad that must be caught.
+const allowed = {
+  'libs/core': [],
+  'libs/contracts': ['core'],
+  'libs/messaging': ['core', 'contracts'],
+  'libs/persistence': ['core'],
+  'libs/cinder': ['core'],
+  'libs/image': ['core'],
+  'libs/libvirt': ['core'],
+  'libs/brick': ['core'],
+  'libs/virt': ['core', 'brick', 'libvirt'],
+  'libs/service-kit': ['core'],
+  'libs/testing': [
+    'core',
+    'contracts',
+    'messaging',
+    'persistence',
+    'cinder',
+    'image',
+    'libvirt',
+    'brick',
+    'virt',
+    'service-kit',
+  ],
+  'apps/nova-api': ['core', 'contracts', 'messaging', 'persistence', 'cinder', 'image', 'service-kit'],
+  'apps/conductor': ['core', 'contracts', 'messaging', 'persistence', 'cinder', 'service-kit'],
+  'apps/compute': ['core', 'contracts', 'messaging', 'image', 'brick', 'virt', 'libvirt', 'service-kit'],
+  'apps/cinder-dev': ['core', 'service-kit'],
+  'apps/standalone': [
+    'core',
+    'contracts',
+    'messaging',
+    'persistence',
+    'cinder',
+    'image',
+    'virt',
+    'libvirt',
+    'brick',
+    'service-kit',
+  ],
+};
+const notSpec = '(?<!\\.(int-|e2e-)?spec)\\.ts$';
+
+const directions = Object.entries(allowed).map(([from, libs]) => ({
+  name: `import-direction-${from.replace('/', '-')}`,
+  comment: `${from} may import only: ${libs.join(', ') || 'nothing of ours'}`,
+  severity: 'error',
+  from: { path: `^${from}/src/.*${notSpec}` },
+  to: { path: '^libs/', pathNot: [`^${from}/`, ...libs.map((lib) => `^libs/${lib}/src/index\\.ts$`)] },
+}));
+
+module.exports = {
+  forbidden: [
+    ...directions,
+    {
+      name: 'app-imports-app',
+      comment: 'An app never imports an app; standalone alone composes them.',
+      severity: 'error',
+      from: { path: '^apps/([^/]+)/', pathNot: '^apps/standalone/' },
+      to: { path: '^apps/', pathNot: '^apps/$1/' },
+    },
+    {
+      name: 'amqplib-only-in-messaging',
+      comment: 'One lib per outside system: only libs/messaging talks AMQP.',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: '^libs/messaging/' },
+      to: { path: 'node_modules/amqplib' },
+    },
+    {
+      name: 'typeorm-only-in-persistence',
+      comment: 'One lib per outside system: only libs/persistence knows TypeORM and pg.',
+      severity: 'error',
+      from: { path: '^(apps|libs)/', pathNot: '^libs/(persistence|testing)/' },
+      to: { path: 'node_modules/(typeorm|pg)/' },
+    },
+    {
+      name: 'core-knows-no-io',
+      comment: 'core is pure: no Nest, no node built-ins; zod is its only package.',
+      severity: 'error',
+      from: { path: `^libs/(core|contracts)/src/.*${notSpec}` },
+      to: { dependencyTypes: ['npm', 'core'], pathNot: 'node_modules/zod' },
+    },
+    {
+      name: 'testing-only-from-tests',
+      comment: 'Only specs, test/ and the demo use the test harness.',
+      severity: 'error',
+      from: { path: `^(apps|libs)/.*${notSpec}`, pathNot: ['^libs/testing/', '^apps/standalone/src/demo/'] },
+      to: { path: '^libs/testing/' },
+    },
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'not-to-dev-dependency',
+      severity: 'error',
+      from: { path: `^(apps|libs)/.*${notSpec}`, pathNot: '^libs/testing/' },
+      to: { dependencyTypes: ['npm-dev'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '(^|/)(dist|coverage)/|test/rules/bad' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};

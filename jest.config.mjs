@@ -1,0 +1,20 @@
+// Three rings: `unit` needs nothing, `integration` needs a Postgres (libs/testing starts one), `e2e` needs a hypervisor.
+const shared = {
+  testEnvironment: 'node',
+  transform: { '^.+\\.ts$': '@swc/jest' },
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: {
+    '^@novella/([^/]+)$': '<rootDir>/libs/$1/src/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  testPathIgnorePatterns: ['/node_modules/', '/dist/', '/test/rules/bad/'],
+  modulePathIgnorePatterns: ['/dist/'],
+};
+
+export default {
+  projects: [
+    { ...shared, displayName: 'unit', testRegex: '\\.spec\\.ts$' },
+    { ...shared, displayName: 'integration', testRegex: '\\.int-spec\\.ts$' },
+    { ...shared, displayName: 'e2e', testRegex: '\\.e2e-spec\\.ts$' },
+  ],
+};

@@ -1,0 +1,1 @@
+export type { HostDevice, VolumeConnector } from './connector.js';

@@ -1,0 +1,63 @@
+import { connectionInfoSchema } from '@novella/core';
+import { z } from 'zod';
+import { call, cast, defineRpc } from './define-rpc.js';
+import { attachmentId, byteCount, commandToken, hostName, serverId, volumeDisk, volumeId } from './wire.js';
+
+/**
+ * Commands to one host, topic `compute.<host>`. Each starts by measuring and does only what is missing, so it may be
+ * sent again; each ends with `operation_result` to the conductor. None carries a secret.
+ */
+const command = { persistent: true, mandatory: true } as const;
+
+export const buildInstance = z.object({
+  token: commandToken,
+  server: serverId,
+  /** `instance-%08x` of the instance's number: the domain's name. */
+  domainName: z.string().regex(/^instance-[0-9a-f]{8}$/),
+  displayName: z.string(),
+  projectId: z.string(),
+  vcpus: z.number().int().positive(),
+  memoryMib: z.number().int().positive(),
+  /** Size of the local root disk; 0 when the guest boots from a volume or needs none. */
+  rootGib: z.number().int().nonnegative(),
+  imageRef: z.uuid().nullable(),
+  rootBus: z.enum(['virtio', 'scsi']),
+  /** Which volume the guest boots from, if any; it is one of `volumes`. */
+  bootVolume: volumeId.nullable(),
+  volumes: z.array(volumeDisk),
+});
+export type BuildInstance = z.output<typeof buildInstance>;
+
+export const deleteInstance = z.object({ token: commandToken, server: serverId, volumes: z.array(volumeDisk) });
+export type DeleteInstance = z.output<typeof deleteInstance>;
+
+export const attachVolume = z.object({ token: commandToken, server: serverId, disk: volumeDisk });
+export type AttachVolume = z.output<typeof attachVolume>;
+
+export const detachVolume = z.object({ token: commandToken, server: serverId, disk: volumeDisk });
+export type DetachVolume = z.output<typeof detachVolume>;
+
+export const extendVolume = z.object({
+  token: commandToken,
+  server: serverId,
+  volume: volumeId,
+  attachment: attachmentId,
+  connection: connectionInfoSchema,
+  /** What the guest must at least see: Cinder's size less the overhead recorded at attach. */
+  wantedBytes: byteCount,
+});
+export type ExtendVolume = z.output<typeof extendVolume>;
+
+export const computeRpc = defineRpc({
+  topic: 'compute',
+  version: '1.0',
+  methods: {
+    build_instance: cast(buildInstance, command),
+    delete_instance: cast(deleteInstance, command),
+    attach_volume: cast(attachVolume, command),
+    detach_volume: cast(detachVolume, command),
+    extend_volume: cast(extendVolume, command),
+    /** Reads the host; never part of a durable path. */
+    ping: call(z.object({}), z.object({ host: hostName, uptimeS: z.number() }), { timeoutMs: 10_000 }),
+  },
+});

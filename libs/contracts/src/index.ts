@@ -1,0 +1,40 @@
+export {
+  type AttachVolume,
+  attachVolume,
+  type BuildInstance,
+  buildInstance,
+  computeRpc,
+  type DeleteInstance,
+  deleteInstance,
+  type DetachVolume,
+  detachVolume,
+  type ExtendVolume,
+  extendVolume,
+} from './compute.rpc.js';
+export {
+  conductorRpc,
+  type OperationResult,
+  operationResult,
+  type Outcome,
+  outcome,
+  type PowerStateChanged,
+  powerStateChanged,
+  REPORT_INTERVAL_MS,
+  type ServiceReport,
+  serviceReport,
+} from './conductor.rpc.js';
+export {
+  type ArgsOf,
+  call,
+  type CallDefinition,
+  cast,
+  type CastDefinition,
+  type ClientOf,
+  defineRpc,
+  type HandlersOf,
+  type MessageFacts,
+  type MethodDefinition,
+  type ResultOf,
+  type RpcContract,
+} from './define-rpc.js';
+export { type CommandToken, type DiskBus, type MeasuredDisk, type VolumeDisk } from './wire.js';

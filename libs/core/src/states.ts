@@ -1,0 +1,71 @@
+/** The words of Nova for what a server is and does (nova:compute/vm_states.py, task_states.py, power_state.py). */
+export const VM_STATES = ['building', 'active', 'paused', 'suspended', 'stopped', 'error', 'deleted'] as const;
+export type VmState = (typeof VM_STATES)[number];
+
+export const TASK_STATES = [
+  'scheduling',
+  'block_device_mapping',
+  'spawning',
+  'deleting',
+  'powering-on',
+  'powering-off',
+  'rebooting',
+  'rebooting_hard',
+] as const;
+export type TaskState = (typeof TASK_STATES)[number];
+
+/** What the hypervisor says of a guest, in Nova's words. */
+export const POWER_STATES = ['nostate', 'running', 'paused', 'shutdown', 'crashed', 'suspended'] as const;
+export type PowerState = (typeof POWER_STATES)[number];
+
+/** nova:compute/power_state.py */
+export const POWER_STATE_NUMBER = {
+  nostate: 0,
+  running: 1,
+  paused: 3,
+  shutdown: 4,
+  crashed: 6,
+  suspended: 7,
+} as const satisfies Record<PowerState, number>;
+
+export const OPERATION_KINDS = ['build', 'attach', 'extend', 'delete', 'power-update'] as const;
+export type OperationKind = (typeof OPERATION_KINDS)[number];
+
+/**
+ * queued      somebody should take the next step
+ * waiting     the next step needs something (`WaitingFor`) that has its own wake-up
+ * dispatched  a command is with the host; its result, or after the deadline a measurement, comes next
+ * succeeded, failed  ended; never left again
+ */
+export const OPERATION_STATES = ['queued', 'waiting', 'dispatched', 'succeeded', 'failed'] as const;
+export type OperationState = (typeof OPERATION_STATES)[number];
+
+export const WAITING_FOR = [
+  'api',
+  'host',
+  'server-task',
+  'migration',
+  'paths',
+  'cinder',
+  'guest-start',
+  'retry',
+] as const;
+export type WaitingFor = (typeof WAITING_FOR)[number];
+
+/** What proved a size: the hypervisor's own answer, the device on the host, or only the volume service. */
+export const VERIFIED_BY = ['hypervisor', 'host-device', 'cinder'] as const;
+export type VerifiedBy = (typeof VERIFIED_BY)[number];
+
+/** When the guest sees the size. */
+export const VISIBLE = ['now', 'next-start'] as const;
+export type Visible = (typeof VISIBLE)[number];
+
+/** The instance action that a user sees for each kind, and the event under it, by the names that Nova gives them. */
+export const INSTANCE_ACTION_NAMES = {
+  build: { action: 'create', event: 'compute__do_build_and_run_instance' },
+  attach: { action: 'attach_volume', event: 'compute_attach_volume' },
+  extend: { action: 'extend_volume', event: 'compute_extend_volume' },
+  delete: { action: 'delete', event: 'compute_terminate_instance' },
+  /** `start` or `stop`, by the event's tag; nova:compute/api.py external_instance_event. */
+  'power-update': { action: 'start', event: 'compute_power_update' },
+} as const satisfies Record<OperationKind, { action: string; event: string }>;

@@ -1,0 +1,1 @@
+export type { Image, ImageService } from './image-service.js';

@@ -1,0 +1,26 @@
+export type {
+  BlockDeviceMapping,
+  Capacity,
+  Flavor,
+  Instance,
+  InstanceAction,
+  InstanceActionEvent,
+  Operation,
+  Service,
+  TimelineEntry,
+} from './records.js';
+export type {
+  ApiStore,
+  AttachedVolume,
+  EngineStore,
+  HostStore,
+  NewBlockDeviceMapping,
+  NewInstance,
+  OperationFacts,
+  PostedEvent,
+  RecordChanges,
+  Requester,
+  ServerListQuery,
+  ServiceReportInput,
+  Store,
+} from './store.js';

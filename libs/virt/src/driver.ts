@@ -1,0 +1,101 @@
+import type { HostDevice } from '@novella/brick';
+import type { Bytes, PowerState, ServerId, VolumeId } from '@novella/core';
+
+/**
+ * What a hypervisor does for us. A driver touches only guests that carry our metadata; a domain of that uuid or name
+ * without it is `domain-not-ours`. Every method that changes something measures first and may be called again.
+ */
+export interface VirtDriver {
+  readonly name: string;
+
+  hypervisor(): Promise<HypervisorFacts>;
+
+  /** All guests of ours on this host. */
+  guests(): Promise<Guest[]>;
+  guest(server: ServerId): Promise<Guest | null>;
+
+  /**
+   * Defines the guest and starts it; a guest that is there already is left as it is, and started if it is off.
+   * Answers what is running then.
+   */
+  createGuest(spec: GuestSpec): Promise<Guest>;
+
+  /** Stops the guest, forgets its definition and its console. A guest that is not there is no error. */
+  destroyGuest(server: ServerId): Promise<void>;
+
+  /** Into the definition, and into the running guest if it runs. A disk of that volume that is there is left alone. */
+  attachDisk(server: ServerId, disk: GuestDisk): Promise<Guest>;
+
+  /** From both, waiting until the guest has let go. A disk that is not there is no error. Error: guest-busy. */
+  detachDisk(server: ServerId, volume: VolumeId): Promise<void>;
+
+  /** Absent where the hypervisor cannot grow a disk of a running guest: the caller must look before it calls. */
+  readonly liveResize?: LiveResize;
+
+  /** Called for each change of a guest of ours, by the hypervisor's event; after a reconnect for each guest. */
+  onPowerState(listener: (server: ServerId, powerState: PowerState) => void): void;
+
+  /** Ends the connection; guests go on. */
+  close(): Promise<void>;
+}
+
+export interface LiveResize {
+  /**
+   * Tells a running or paused guest that its disk of `volume` now has `size` bytes, which the host's device must have.
+   * Answers the size that the hypervisor then shows the guest, read back. Never makes the disk smaller: with a `size`
+   * at or below the present one it only reads. Errors: guest-disk-missing, disk-cannot-grow, guest-busy.
+   */
+  resizeDisk(server: ServerId, volume: VolumeId, size: Bytes): Promise<Bytes>;
+}
+
+export interface HypervisorFacts {
+  readonly type: string;
+  readonly version: string;
+  readonly hostname: string;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+}
+
+export interface Guest {
+  readonly server: ServerId;
+  readonly powerState: PowerState;
+  readonly disks: readonly {
+    readonly volume: VolumeId;
+    readonly device: string;
+    readonly path: string;
+    /** What the guest sees, in a running or paused guest; null when it is off. */
+    readonly guestBytes: Bytes | null;
+  }[];
+}
+
+export interface GuestDisk {
+  readonly volume: VolumeId;
+  readonly source: HostDevice;
+  readonly format: 'raw';
+  /** `vdb`, `sda`. */
+  readonly device: string;
+  readonly bus: 'virtio' | 'scsi';
+  readonly shareable: boolean;
+  readonly readOnly: boolean;
+}
+
+export interface GuestSpec {
+  readonly server: ServerId;
+  readonly domainName: string;
+  readonly displayName: string;
+  readonly projectId: string;
+  readonly vcpus: number;
+  readonly memoryMib: number;
+  /** null: the guest boots from its root disk or boot volume. */
+  readonly kernel: { readonly kernelPath: string; readonly initrdPath: string; readonly commandLine: string } | null;
+  readonly rootDisk: {
+    readonly path: string;
+    readonly format: 'raw' | 'qcow2';
+    readonly bus: 'virtio' | 'scsi';
+  } | null;
+  /** Which of `disks` is the boot device, if any. */
+  readonly bootVolume: VolumeId | null;
+  readonly disks: readonly GuestDisk[];
+  /** The serial console is written here. */
+  readonly consolePath: string;
+}
