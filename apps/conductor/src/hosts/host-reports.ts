@@ -1,0 +1,39 @@
+import type { PowerStateChanged, ServiceReport } from '@novella/contracts';
+import type { HostName, Log } from '@novella/core';
+import type { EngineStore, HostStore } from '@novella/persistence';
+
+/** What hosts say of themselves, and what follows from it. */
+export interface HostReportsIo {
+  readonly store: EngineStore & HostStore;
+  readonly log: Log;
+  /** The engine has new work. */
+  readonly hint: () => void;
+  /** Looks for attachments of the host whose size fell behind while it was away. */
+  readonly reconcile: (host: HostName) => Promise<number>;
+}
+
+export async function recordServiceReport(io: HostReportsIo, report: ServiceReport): Promise<void> {
+  const { phase, ...service } = report;
+  if (phase === 'stopping') {
+    await io.store.serviceStopped(report.host, 'nova-compute');
+    io.log.info('a host is going down', { host: report.host });
+    return;
+  }
+  const change = await io.store.reportService({ ...service, binary: 'nova-compute' });
+  if (change === 'still-up' && phase === 'running') return;
+  const woken = await io.store.wake({ for: 'host', host: report.host });
+  io.log.info('a host is up', { host: report.host, phase, woken });
+  if (woken > 0) io.hint();
+  // The volume service may be away: what it says is then seen at the next period.
+  await io
+    .reconcile(report.host)
+    .catch((error: unknown) => io.log.warn('a host that came up was not reconciled', { error }));
+}
+
+export async function recordPowerState(
+  io: HostReportsIo,
+  { host, server, powerState }: PowerStateChanged,
+): Promise<void> {
+  const done = await io.store.recordPowerState(host, server, powerState);
+  if (done === 'ignored') io.log.info('a guest that is not on record there', { host, server, powerState });
+}

@@ -1,0 +1,117 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Outcome } from '@novella/contracts';
+import { type ErrorCode, ERRORS, gib, gibToBytes } from '@novella/core';
+import { facts, instance, mapping, operation, service, VOLUME } from '@novella/testing';
+import { attach } from './attach.js';
+import { failure } from './failure.js';
+import type { Plan, Turn } from './plan.js';
+
+const ONE = gibToBytes(gib(1));
+const reserved = mapping({ connection: null, hostBytes: null, guestBytes: null, attachedAt: null });
+const decide = (over: Partial<Turn> = {}): Plan =>
+  attach.decide(
+    { operation: operation({ kind: 'attach' }), rows: facts({ mappings: [reserved] }), answer: null, ...over },
+    null,
+  );
+const at = (step: string, over = {}) => operation({ kind: 'attach', step, ...over });
+const failed = (code: ErrorCode): Outcome => ({
+  status: 'failed',
+  error: { code, grade: ERRORS[code], message: code, facts: {} },
+});
+
+describe('attach decides', () => {
+  it('to ask Cinder how the host reaches the volume, first', () => {
+    expect(decide()).toMatchObject({ do: 'run', step: 'connect' });
+  });
+
+  it('to send the device to the host once Cinder has answered', () => {
+    const plan = decide({ rows: facts(), operation: at('on-host') });
+    expect(plan).toMatchObject({
+      do: 'dispatch',
+      command: { method: 'attach_volume', args: { disk: { device: 'vdb' } } },
+    });
+  });
+
+  it('to complete the attachment at Cinder with what was read back', () => {
+    const answer: Outcome = { status: 'attached', disk: { volume: VOLUME, hostBytes: ONE, guestBytes: ONE } };
+    const plan = decide({ answer, rows: facts(), operation: at('on-host') });
+    expect(plan).toMatchObject({
+      do: 'run',
+      step: 'complete',
+      changes: { mappings: [{ hostBytes: ONE, guestBytes: ONE }] },
+    });
+  });
+
+  it('to end well only after Cinder has completed the attachment', () => {
+    expect(decide({ rows: facts(), operation: at('completed') })).toMatchObject({
+      do: 'succeed',
+      verifiedBy: 'hypervisor',
+      changes: { mappings: [{ attached: true }] },
+    });
+  });
+
+  it('to wait for a host that is down', () => {
+    expect(decide({ rows: facts({ mappings: [reserved], service: service({ up: false }) }) })).toMatchObject({
+      do: 'wait',
+      for: 'host',
+    });
+  });
+
+  it('to let go of what Cinder may hold when nobody confirmed the reservation', () => {
+    const rows = facts({ mappings: [mapping({ attachmentId: null, connection: null })] });
+    expect(decide({ rows })).toMatchObject({ do: 'run', step: 'release', error: { code: 'cinder-unreachable' } });
+  });
+
+  it('to leave everything to the delete when the server is being deleted', () => {
+    const rows = facts({ mappings: [reserved], instance: instance({ taskState: 'deleting' }) });
+    expect(decide({ rows })).toMatchObject({ do: 'fail', error: { code: 'server-deleted' } });
+  });
+
+  it('after a final failure, to make sure on the host that the device is not there', () => {
+    const plan = decide({ answer: failed('path-outside-roots'), rows: facts(), operation: at('on-host') });
+    expect(plan).toMatchObject({
+      do: 'dispatch',
+      step: 'off-host',
+      command: { method: 'detach_volume' },
+      error: { code: 'path-outside-roots' },
+    });
+  });
+
+  it('to retry an unsure failure twice before it undoes', () => {
+    const answer = failed('hypervisor-refused');
+    const once = at('on-host', { failures: 1 });
+    const twice = at('on-host', { failures: 2 });
+    expect(decide({ answer, rows: facts(), operation: once })).toMatchObject({ do: 'wait', for: 'retry' });
+    expect(decide({ answer, rows: facts(), operation: twice })).toMatchObject({ do: 'dispatch', step: 'off-host' });
+  });
+
+  it('never to free the attachment while the host is away, but when it is fenced', () => {
+    const undo = at('off-host', { error: failure('path-outside-roots', 'x') });
+    const down = facts({ service: service({ up: false }) });
+    const fenced = facts({ service: service({ up: false, forcedDown: true }) });
+    expect(decide({ rows: down, operation: undo })).toMatchObject({ do: 'wait', for: 'host', step: 'off-host' });
+    expect(decide({ rows: fenced, operation: undo })).toMatchObject({ do: 'run', step: 'release' });
+  });
+
+  it('to repeat an undo that failed without losing why it began', () => {
+    const plan = decide({ answer: failed('guest-busy'), rows: facts(), operation: at('off-host') });
+    expect(plan).toMatchObject({ do: 'wait', countsAsFailure: true });
+    expect(plan).not.toHaveProperty('error');
+  });
+
+  it('to end with the first error and without the mapping once all is undone', () => {
+    const undone = at('released', { error: failure('path-outside-roots', 'x') });
+    expect(decide({ rows: facts(), operation: undone })).toMatchObject({
+      do: 'fail',
+      error: { code: 'path-outside-roots' },
+      changes: { mappings: [{ removed: true }] },
+    });
+  });
+
+  it('to undo when Cinder refuses the connector, and to repeat a release that Cinder refuses', () => {
+    const turn = { operation: at('connect'), rows: facts({ mappings: [reserved] }), answer: null };
+    const refused = failure('cinder-refused', 'no');
+    expect(attach.giveUp?.('connect', turn, refused)).toMatchObject({ do: 'run', step: 'release', error: refused });
+    expect(attach.giveUp?.('release', turn, refused)).toMatchObject({ do: 'wait', for: 'retry' });
+  });
+});

@@ -1,0 +1,225 @@
+import { assertNever, type ErrorRecord } from '@novella/core';
+import type { Instance, OperationFacts, RecordChanges, Service } from '@novella/persistence';
+import { proof, releaseAttachments } from './attach.js';
+import { chooseHosts, roomNeeded } from './choose-hosts.js';
+import { connectedDisks } from './disks.js';
+import { failure } from './failure.js';
+import type { FlowIo, OperationFlow, Plan, StepDone, Turn } from './plan.js';
+import { isBelieved, UNDO_AGAIN, waitFor } from './retry.js';
+
+/**
+ * Builds a server: takes room on a host, connects its volumes there, starts the guest.
+ *
+ *   (place) -> connect -> on-host -> complete -> active
+ *   undo: off-host -> release -> error          (no attachment goes before the host reported the guest gone)
+ *
+ * Mirrors nova:nova/conductor/manager.py schedule_and_build_instances and compute/manager.py _do_build_and_run_instance.
+ */
+const CONNECT = 'connect';
+const ON_HOST = 'on-host';
+const COMPLETE = 'complete';
+const COMPLETED = 'completed';
+const OFF_HOST = 'off-host';
+const RELEASE = 'release';
+const RELEASED = 'released';
+
+interface BuildFacts {
+  /** Where the server could be placed, the best first; null when it has a host. */
+  readonly services: readonly Service[] | null;
+}
+
+export const build: OperationFlow<BuildFacts> = {
+  async readFacts({ rows, answer }, io) {
+    const placing = answer === null && rows.instance.host === null;
+    return { services: placing ? await io.computeServices() : null };
+  },
+
+  decide(turn, { services }): Plan {
+    const { operation, rows, answer } = turn;
+    if (rows.instance.deletedAt !== null) {
+      return { do: 'fail', error: operation.error ?? failure('server-deleted', 'the server is deleted') };
+    }
+    if (answer !== null) return decideOnAnswer(turn, answer);
+    switch (operation.step) {
+      case COMPLETE:
+        return { do: 'run', step: COMPLETE };
+      case COMPLETED:
+        return succeed(rows);
+      case OFF_HOST:
+        return offHost(rows, operation.error);
+      case RELEASE:
+        return { do: 'run', step: RELEASE };
+      case RELEASED:
+        return fail(
+          rows,
+          operation.error ?? failure('internal', 'the build was undone for a reason that was not kept'),
+        );
+      default:
+        return forward(turn, services);
+    }
+  },
+
+  async run(step, { rows }, io): Promise<StepDone> {
+    switch (step) {
+      case CONNECT:
+        return { next: ON_HOST, changes: await connectVolumes(rows, io) };
+      case COMPLETE:
+        for (const { attachmentId } of rows.mappings) {
+          if (attachmentId !== null) await io.volumes.completeAttachment(rows.instance.projectId, attachmentId);
+        }
+        return { next: COMPLETED };
+      case RELEASE:
+        for (const mapping of rows.mappings) await releaseAttachments(rows, mapping, io);
+        return { next: RELEASED };
+      default:
+        throw new Error(`build has no step ${step}`);
+    }
+  },
+
+  giveUp: (step, { rows }, error): Plan => (step === RELEASE ? UNDO_AGAIN : offHost(rows, error)),
+};
+
+function forward({ operation, rows }: Turn, services: readonly Service[] | null): Plan {
+  const { instance, mappings, service } = rows;
+  if (instance.taskState === 'deleting') {
+    const error = failure('server-deleted', 'the server was deleted while it was being built');
+    return operation.attempt === 0 ? { do: 'run', step: RELEASE, error } : offHost(rows, error);
+  }
+  if (mappings.some(({ attachmentId }) => attachmentId === null)) {
+    return {
+      do: 'run',
+      step: RELEASE,
+      error: failure('cinder-unreachable', 'the reservation of a volume was never confirmed'),
+    };
+  }
+  if (instance.host === null) {
+    const need = roomNeeded(instance);
+    const hosts = chooseHosts(services ?? [], need);
+    if (hosts.length > 0) return { do: 'place', hosts, need };
+    return { do: 'run', step: RELEASE, error: failure('no-valid-host', 'no host that is up has room for the server') };
+  }
+  if (service?.up !== true) return { do: 'wait', for: 'host' };
+  if (mappings.some((mapping) => mapping.connection === null)) return { do: 'run', step: CONNECT };
+  return {
+    do: 'dispatch',
+    step: ON_HOST,
+    host: instance.host,
+    command: {
+      method: 'build_instance',
+      args: {
+        server: instance.id,
+        domainName: domainName(instance),
+        displayName: instance.name,
+        projectId: instance.projectId,
+        vcpus: instance.flavor.vcpus,
+        memoryMib: instance.flavor.memoryMib,
+        rootGib: instance.flavor.rootGib,
+        imageRef: instance.imageRef,
+        rootBus: instance.diskBus,
+        bootVolume: mappings.find(({ bootIndex }) => bootIndex === 0)?.volumeId ?? null,
+        volumes: connectedDisks(mappings),
+      },
+    },
+  };
+}
+
+function decideOnAnswer(turn: Turn, answer: NonNullable<Turn['answer']>): Plan {
+  const { operation, rows } = turn;
+  switch (answer.status) {
+    case 'built': {
+      const measured = new Map(answer.disks.map((disk) => [disk.volume, disk]));
+      const changes = rows.mappings.flatMap(({ id, volumeId }) => {
+        const disk = measured.get(volumeId);
+        return disk === undefined ? [] : [{ id, hostBytes: disk.hostBytes, guestBytes: disk.guestBytes }];
+      });
+      return {
+        do: 'run',
+        step: COMPLETE,
+        changes: { instance: { powerState: answer.powerState }, mappings: changes },
+      };
+    }
+    case 'deleted':
+      return { do: 'run', step: RELEASE };
+    case 'stale':
+      return { do: 'wait', for: 'retry', error: failure('command-stale', 'the host has acted on a newer command') };
+    case 'failed':
+      if (operation.step === OFF_HOST) return UNDO_AGAIN;
+      if (!isBelieved(turn, answer.error)) return waitFor(answer.error);
+      return offHost(rows, answer.error);
+    case 'grown':
+    case 'attached':
+    case 'detached':
+      return waitFor(failure('internal', `the host answered a build with "${answer.status}"`));
+    default:
+      return assertNever(answer);
+  }
+}
+
+function offHost(rows: OperationFacts, error: ErrorRecord | null): Plan {
+  const because = error === null ? {} : { error };
+  const { instance, service } = rows;
+  if (instance.host === null || service?.forcedDown === true) return { do: 'run', step: RELEASE, ...because };
+  if (service?.up !== true) return { do: 'wait', for: 'host', step: OFF_HOST, ...because };
+  return {
+    do: 'dispatch',
+    step: OFF_HOST,
+    host: instance.host,
+    command: { method: 'delete_instance', args: { server: instance.id, volumes: connectedDisks(rows.mappings) } },
+    ...because,
+  };
+}
+
+async function connectVolumes(rows: OperationFacts, io: FlowIo): Promise<RecordChanges> {
+  const { service, instance } = rows;
+  const mappings: {
+    id: (typeof rows.mappings)[number]['id'];
+    connection: NonNullable<(typeof rows.mappings)[number]['connection']>;
+  }[] = [];
+  for (const mapping of rows.mappings) {
+    if (mapping.connection !== null) continue;
+    if (mapping.attachmentId === null || service === null) throw new Error('connect decided without its facts');
+    const connector = service.connectorProperties;
+    const connection = await io.volumes.connectAttachment(
+      instance.projectId,
+      mapping.attachmentId,
+      connector,
+      mapping.device,
+    );
+    mappings.push({ id: mapping.id, connection });
+  }
+  return { mappings };
+}
+
+function succeed({ instance, mappings }: OperationFacts): Plan {
+  const worst = mappings.find(({ guestBytes }) => guestBytes === null);
+  return {
+    do: 'succeed',
+    ...(mappings[0] === undefined ? {} : proof(worst ?? mappings[0])),
+    changes: {
+      instance: {
+        vmState: instance.powerState === 'running' ? 'active' : 'stopped',
+        // A delete that was accepted meanwhile has set the task; it stays.
+        ...(instance.taskState === 'deleting' ? {} : { taskState: null }),
+        launched: true,
+      },
+      mappings: mappings.map(({ id }) => ({ id, attached: true })),
+    },
+  };
+}
+
+function fail({ instance, mappings }: OperationFacts, error: ErrorRecord): Plan {
+  return {
+    do: 'fail',
+    error,
+    changes: {
+      instance: {
+        vmState: 'error',
+        ...(instance.taskState === 'deleting' ? {} : { taskState: null }),
+        fault: { code: 500, message: error.message, details: `${error.code}: ${error.message}` },
+      },
+      mappings: mappings.map(({ id }) => ({ id, removed: true })),
+    },
+  };
+}
+
+const domainName = ({ number }: Instance): string => `instance-${number.toString(16).padStart(8, '0')}`;

@@ -1,0 +1,85 @@
+import { assertNever } from '@novella/core';
+import type { OperationFacts } from '@novella/persistence';
+import { releaseAttachments } from './attach.js';
+import { connectedDisks } from './disks.js';
+import { failure } from './failure.js';
+import type { OperationFlow, Plan, StepDone, Turn } from './plan.js';
+import { waitFor } from './retry.js';
+
+/**
+ * Deletes a server: the guest first, then Cinder's attachments (and the volumes that were to go with the server), then
+ * the row. An attachment is let go only after the host reported the guest absent, or an operator declared the host
+ * fenced (forced down). A delete never fails: it goes on until everything is gone.
+ *
+ *   on-host -> release -> deleted
+ */
+const ON_HOST = 'on-host';
+const RELEASE = 'release';
+const RELEASED = 'released';
+
+export const deleteServer: OperationFlow<null> = {
+  readFacts: () => Promise.resolve(null),
+
+  decide(turn): Plan {
+    const { operation, rows, answer } = turn;
+    if (answer !== null) return decideOnAnswer(answer);
+    if (rows.instance.deletedAt !== null) return { do: 'succeed' };
+    switch (operation.step) {
+      case RELEASE:
+        return { do: 'run', step: RELEASE };
+      case RELEASED:
+        return {
+          do: 'succeed',
+          changes: {
+            instance: { deleted: true },
+            mappings: rows.mappings.map(({ id }) => ({ id, removed: true })),
+          },
+        };
+      default:
+        return onHost(rows);
+    }
+  },
+
+  async run(step, { rows }, io): Promise<StepDone> {
+    if (step !== RELEASE) throw new Error(`delete has no step ${step}`);
+    const { projectId } = rows.instance;
+    for (const mapping of rows.mappings) {
+      await releaseAttachments(rows, mapping, io);
+      if (mapping.deleteOnTermination) await io.volumes.deleteVolume(projectId, mapping.volumeId);
+    }
+    return { next: RELEASED };
+  },
+};
+
+function onHost(rows: OperationFacts): Plan {
+  const { instance, service, others } = rows;
+  // What a host is doing for this server ends first; its end wakes this operation.
+  if (others.some(({ state, kind }) => state === 'dispatched' || kind === 'build'))
+    return { do: 'wait', for: 'server-task' };
+  if (instance.host === null || service?.forcedDown === true) return { do: 'run', step: RELEASE };
+  if (service?.up !== true) return { do: 'wait', for: 'host' };
+  return {
+    do: 'dispatch',
+    step: ON_HOST,
+    host: instance.host,
+    command: { method: 'delete_instance', args: { server: instance.id, volumes: connectedDisks(rows.mappings) } },
+  };
+}
+
+function decideOnAnswer(answer: NonNullable<Turn['answer']>): Plan {
+  switch (answer.status) {
+    case 'deleted':
+      return { do: 'run', step: RELEASE };
+    case 'stale':
+      return { do: 'wait', for: 'retry', error: failure('command-stale', 'the host has acted on a newer command') };
+    case 'failed':
+      return waitFor(answer.error);
+    case 'grown':
+    case 'attached':
+    case 'detached':
+    case 'built':
+      return waitFor(failure('internal', `the host answered a delete with "${answer.status}"`));
+    default:
+      return assertNever(answer);
+  }
+}

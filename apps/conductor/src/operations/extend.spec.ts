@@ -1,0 +1,108 @@
+import { describe, expect, it } from '@jest/globals';
+import { bytes, type ErrorCode, ERRORS, gib, gibToBytes } from '@novella/core';
+import type { Outcome } from '@novella/contracts';
+import { facts, instance, mapping, operation, service } from '@novella/testing';
+import { extend } from './extend.js';
+import type { Plan, Turn } from './plan.js';
+
+const TWO = gibToBytes(gib(2));
+const turn = (over: Partial<Turn> = {}): Turn => ({ operation: operation(), rows: facts(), answer: null, ...over });
+const decide = (over: Partial<Turn> = {}, size: number | null = 2): Plan =>
+  extend.decide(turn(over), { size: size === null ? null : gib(size) });
+const failed = (code: ErrorCode): Outcome => ({
+  status: 'failed',
+  error: { code, grade: ERRORS[code], message: code, facts: {} },
+});
+
+describe('extend decides', () => {
+  it('to tell the host what Cinder says now, when the host is up', () => {
+    const plan = decide();
+    expect(plan).toMatchObject({ do: 'dispatch', host: 'compute-1', command: { args: { wantedBytes: TWO } } });
+    expect(plan).toMatchObject({ changes: { mappings: [{ wantedBytes: TWO }] } });
+  });
+
+  it('to want less by the overhead recorded at attach', () => {
+    const rows = facts({ mappings: [mapping({ overheadBytes: bytes(2_097_152) })] });
+    expect(decide({ rows })).toMatchObject({ command: { args: { wantedBytes: TWO - 2_097_152 } } });
+  });
+
+  const REFUSALS: [string, Partial<Turn>, ErrorCode][] = [
+    ['the server is deleted', { rows: facts({ instance: instance({ deletedAt: new Date(0) }) }) }, 'server-deleted'],
+    [
+      'the server is being deleted',
+      { rows: facts({ instance: instance({ taskState: 'deleting' }) }) },
+      'server-deleted',
+    ],
+    ['the volume is not attached', { rows: facts({ mappings: [] }) }, 'volume-not-attached'],
+    [
+      'the attachment never completed',
+      { rows: facts({ mappings: [mapping({ connection: null })] }) },
+      'volume-not-attached',
+    ],
+    ['the server is on no host', { rows: facts({ instance: instance({ host: null }) }) }, 'server-has-no-host'],
+  ];
+  it.each(REFUSALS)('to end with a reason when %s', (_, over, code) => {
+    expect(decide(over)).toMatchObject({ do: 'fail', error: { code } });
+  });
+
+  it('to wait for the server while the attach is under way', () => {
+    const rows = facts({
+      mappings: [mapping({ attachedAt: null })],
+      others: [{ kind: 'attach', state: 'dispatched', volumeId: null }],
+    });
+    expect(decide({ rows })).toMatchObject({ do: 'wait', for: 'server-task' });
+  });
+
+  it.each([
+    ['down', service({ up: false })],
+    ['unknown', null],
+  ])('to wait for a host that is %s', (_, down) => {
+    expect(decide({ rows: facts({ service: down }) })).toMatchObject({ do: 'wait', for: 'host' });
+  });
+
+  it('success only with the sizes that were read back', () => {
+    const answer: Outcome = { status: 'grown', hostBytes: TWO, guestBytes: TWO };
+    expect(decide({ answer }, null)).toMatchObject({
+      do: 'succeed',
+      verifiedBy: 'hypervisor',
+      visible: 'now',
+      changes: { mappings: [{ size: 2, hostBytes: TWO, guestBytes: TWO }] },
+    });
+  });
+
+  it('success that is visible at the next start when the guest is off', () => {
+    const answer: Outcome = { status: 'grown', hostBytes: TWO, guestBytes: null };
+    expect(decide({ answer }, null)).toMatchObject({ do: 'succeed', verifiedBy: 'host-device', visible: 'next-start' });
+  });
+
+  it.each(['volume-detached', 'disk-cannot-grow', 'path-outside-roots'] as const)('to believe %s at once', (code) => {
+    const plan = decide({ answer: failed(code) }, null);
+    expect(plan).toMatchObject({
+      do: 'fail',
+      error: { code, facts: { capabilities: 'extend-volume,protocol:local' } },
+    });
+  });
+
+  it('to believe a device that stays too small after three tries, not before', () => {
+    const answer = failed('host-device-too-small');
+    expect(decide({ answer, operation: operation({ failures: 1 }) }, null)).toMatchObject({ do: 'wait', for: 'retry' });
+    expect(decide({ answer, operation: operation({ failures: 2 }) }, null)).toMatchObject({ do: 'fail' });
+  });
+
+  it('never to believe a hypervisor that does not answer', () => {
+    const answer = failed('hypervisor-unreachable');
+    const tried = operation({ failures: 1_000 });
+    expect(decide({ answer, operation: tried }, null)).toMatchObject({ do: 'wait', countsAsFailure: true });
+  });
+
+  it.each([
+    ['paths-down', 'paths'],
+    ['guest-busy', 'migration'],
+  ] as const)('to wait for what %s names', (code, what) => {
+    expect(decide({ answer: failed(code) }, null)).toMatchObject({ do: 'wait', for: what });
+  });
+
+  it('to try again after a stale answer', () => {
+    expect(decide({ answer: { status: 'stale' } }, null)).toMatchObject({ do: 'wait', for: 'retry' });
+  });
+});

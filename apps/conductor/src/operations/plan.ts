@@ -1,0 +1,88 @@
+import type {
+  AttachVolume,
+  BuildInstance,
+  DeleteInstance,
+  DetachVolume,
+  ExtendVolume,
+  Outcome,
+} from '@novella/contracts';
+import type { ErrorRecord, HostName, VerifiedBy, Visible, WaitingFor } from '@novella/core';
+import type { Capacity, Operation, OperationFacts, RecordChanges, Service } from '@novella/persistence';
+import type { VolumeService } from '../volume-service.js';
+
+/**
+ * What the engine does next with an operation. A plan is data: `decide` makes it without touching anything, the engine
+ * carries it out, so every branch of a flow is a row of a table test.
+ */
+export type Plan =
+  /** Send a command; the host's answer, or its deadline, brings the operation back. */
+  | {
+      readonly do: 'dispatch';
+      readonly step: string | null;
+      readonly host: HostName;
+      readonly command: Command;
+      /** What made an undo necessary; kept until the end. */
+      readonly error?: ErrorRecord;
+      readonly changes?: RecordChanges;
+    }
+  /** A step of the conductor's own, at the volume service. It is stored, with what the last one changed, before it runs. */
+  | { readonly do: 'run'; readonly step: string; readonly changes?: RecordChanges; readonly error?: ErrorRecord }
+  /** Take the server's room on one of `hosts`, the best first. */
+  | { readonly do: 'place'; readonly hosts: readonly HostName[]; readonly need: Capacity }
+  /** `for` has a wake-up of its own; the backoff is only the second way out. */
+  | {
+      readonly do: 'wait';
+      readonly for: WaitingFor;
+      /** Where to go on; unchanged when left out. */
+      readonly step?: string;
+      readonly error?: ErrorRecord;
+      readonly countsAsFailure?: boolean;
+    }
+  | {
+      readonly do: 'succeed';
+      readonly verifiedBy?: VerifiedBy;
+      readonly visible?: Visible;
+      readonly changes?: RecordChanges;
+    }
+  | { readonly do: 'fail'; readonly error: ErrorRecord; readonly changes?: RecordChanges };
+
+export type Command =
+  | { readonly method: 'build_instance'; readonly args: Omit<BuildInstance, 'token'> }
+  | { readonly method: 'delete_instance'; readonly args: Omit<DeleteInstance, 'token'> }
+  | { readonly method: 'attach_volume'; readonly args: Omit<AttachVolume, 'token'> }
+  | { readonly method: 'detach_volume'; readonly args: Omit<DetachVolume, 'token'> }
+  | { readonly method: 'extend_volume'; readonly args: Omit<ExtendVolume, 'token'> };
+
+/** What one turn of the engine knows. `answer` is the host's to the present attempt, null in any other turn. */
+export interface Turn {
+  readonly operation: Operation;
+  readonly rows: OperationFacts;
+  readonly answer: Outcome | null;
+}
+
+/** What facts may be read from, and steps run against, besides the store's rows. */
+export interface FlowIo {
+  readonly volumes: VolumeService;
+  /** The services that servers can be placed on. */
+  computeServices(): Promise<readonly Service[]>;
+}
+
+/**
+ * One kind of operation: reads what it must know, decides, and runs the steps that it has named. `Facts` are what
+ * `readFacts` adds to the rows.
+ */
+export interface OperationFlow<Facts> {
+  /** No writes. Errors of the volume service are thrown and become a wait or a failure by their code. */
+  readFacts(turn: Turn, io: FlowIo): Promise<Facts>;
+  /** Pure. The operation's `step` says how far it has come. */
+  decide(turn: Turn, facts: Facts): Plan;
+  /** Runs the step that `decide` named; repeatable. Answers the step that comes next and what the rows shall say. */
+  run?(step: string, turn: Turn, io: FlowIo): Promise<StepDone>;
+  /** Pure. What to do when a step has failed with an error that no retry mends; without it the step is tried again. */
+  giveUp?(step: string, turn: Turn, error: ErrorRecord): Plan;
+}
+
+export interface StepDone {
+  readonly next: string;
+  readonly changes?: RecordChanges;
+}

@@ -1,0 +1,127 @@
+import {
+  type BlockDeviceMappingId,
+  type Bytes,
+  type Clock,
+  type GiB,
+  type HostName,
+  type Log,
+  millis,
+  minutes,
+  type ProjectId,
+  type Random,
+  type RequestId,
+  type UserId,
+  type VolumeId,
+} from '@novella/core';
+import type { AttachedVolume, EngineStore, HostStore } from '@novella/persistence';
+import type { VolumeService } from '../volume-service.js';
+import { visibleBytes } from './extend.js';
+
+/**
+ * Finds attachments whose guest is behind Cinder (an event that never came, a guest that was off) and opens an extend
+ * for each, with an action of its own, initiator `system`. It carries no data from one turn to the next: it compares
+ * what is written with what Cinder says now. One conductor does it at a time.
+ */
+export interface ReconcilerIo {
+  readonly store: EngineStore & HostStore;
+  readonly volumes: VolumeService;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The engine has new work. */
+  readonly hint: () => void;
+}
+
+const PERIOD = minutes(10);
+const PAGE = 500;
+export const SYSTEM_USER = 'novella' as UserId;
+
+export class Reconciler {
+  private readonly stopping = new AbortController();
+  private loop: Promise<void> = Promise.resolve();
+
+  constructor(private readonly io: ReconcilerIo) {}
+
+  start(): void {
+    this.loop = this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.loop;
+  }
+
+  /** One pass over all attachments, or over those of one host. Answers how many extends it opened. */
+  async reconcile(host: HostName | null = null): Promise<number> {
+    let opened = 0;
+    await this.io.store.exclusively('reconciler', async () => {
+      const attached = await this.attachedVolumes(host);
+      if (attached.size === 0) return;
+      const capabilities = await this.capabilities();
+      for await (const page of this.io.volumes.volumesInUse()) {
+        for (const { id, size } of page) {
+          for (const attachment of attached.get(id) ?? []) {
+            if (!isBehind(attachment, size, capabilities.get(attachment.host) ?? '')) continue;
+            if (await this.open(attachment)) opened += 1;
+          }
+        }
+      }
+    });
+    if (opened > 0) this.io.hint();
+    return opened;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      const pause = millis(PERIOD * (0.9 + this.io.random.fraction() / 5));
+      const cut = await this.io.clock.sleep(pause, this.stopping.signal).then(
+        () => false,
+        () => true,
+      );
+      if (cut) return;
+      await this.reconcile().then(
+        (opened) => this.io.log.info('reconciled attached volumes', { opened }),
+        (error: unknown) => this.io.log.warn('attached volumes could not be reconciled', { error }),
+      );
+    }
+  }
+
+  private async attachedVolumes(host: HostName | null): Promise<Map<VolumeId, AttachedVolume[]>> {
+    const byVolume = new Map<VolumeId, AttachedVolume[]>();
+    let after: BlockDeviceMappingId | null = null;
+    for (;;) {
+      const page: AttachedVolume[] = await this.io.store.attachedVolumes(after, PAGE);
+      for (const attachment of page) {
+        if (host !== null && attachment.host !== host) continue;
+        const { volumeId } = attachment.mapping;
+        byVolume.set(volumeId, [...(byVolume.get(volumeId) ?? []), attachment]);
+      }
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) return byVolume;
+      after = last.mapping.id;
+    }
+  }
+
+  private async capabilities(): Promise<Map<HostName, string>> {
+    const services = await this.io.store.services('nova-compute');
+    return new Map(services.map(({ host, capabilities }) => [host, [...capabilities].sort().join(',')]));
+  }
+
+  private open({ mapping }: AttachedVolume): Promise<boolean> {
+    const requester = {
+      requestId: `req-${this.io.random.uuid()}` as RequestId,
+      userId: SYSTEM_USER,
+      projectId: 'novella' as ProjectId,
+    };
+    return this.io.store.openSystemExtend({ serverId: mapping.serverId, volumeId: mapping.volumeId, requester });
+  }
+}
+
+/** Pure. True when the guest (or, while it is off, the host) was last seen with less than Cinder now has. */
+export function isBehind({ mapping, refused }: AttachedVolume, size: GiB, capabilities: string): boolean {
+  const wanted: Bytes = visibleBytes(size, mapping);
+  const seen = mapping.guestBytes ?? mapping.hostBytes ?? 0;
+  if (seen >= wanted) return false;
+  const sameAsRefused = refused?.wantedBytes === wanted && [...refused.capabilities].sort().join(',') === capabilities;
+  return !sameAsRefused;
+}

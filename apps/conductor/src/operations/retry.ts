@@ -1,0 +1,70 @@
+import {
+  type ErrorCode,
+  type ErrorRecord,
+  type Millis,
+  millis,
+  minutes,
+  type OperationKind,
+  type Random,
+  seconds,
+  type WaitingFor,
+} from '@novella/core';
+import type { Command, Plan, Turn } from './plan.js';
+
+/** How long a host has for a command before its outcome is unknown and must be measured. */
+export const DEADLINES = {
+  build_instance: minutes(10),
+  delete_instance: seconds(300),
+  attach_volume: seconds(180),
+  detach_volume: seconds(200),
+  extend_volume: seconds(60),
+} as const satisfies Record<Command['method'], Millis>;
+
+const FIRST_BACKOFF = seconds(1);
+const LONGEST_BACKOFF = minutes(5);
+
+/** 1 s, doubling to 5 min, with the lower half of each step as jitter. */
+export function backoff(failures: number, random: Random): Millis {
+  const full = Math.min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** Math.min(failures, 20));
+  return millis(Math.round(full * (0.5 + random.fraction() / 2)));
+}
+
+/**
+ * An unsure error that says "not there (yet)" about the host's own devices is believed after so many tries in a row;
+ * one about somebody who does not answer is never believed: the operation waits for them.
+ */
+const BELIEVED_AFTER: Partial<Record<ErrorCode, number>> = {
+  'host-device-missing': 3,
+  'host-device-too-small': 3,
+  'guest-size-not-reached': 3,
+  'hypervisor-refused': 4,
+  'host-state-lost': 4,
+  internal: 6,
+};
+/** A user waits for the end of these: after so many unsure tries they are undone. */
+const USER_WAITS: Partial<Record<OperationKind, number>> = { attach: 3, build: 3 };
+const AWAY: readonly ErrorCode[] = ['hypervisor-unreachable', 'broker-unreachable'];
+
+const WAIT_OF: Partial<Record<ErrorCode, WaitingFor>> = { 'paths-down': 'paths', 'guest-busy': 'migration' };
+
+/** What an error means for the step that met it: try again, or believe it. */
+export function isBelieved({ operation }: Turn, error: ErrorRecord): boolean {
+  if (error.grade !== 'unsure') return true;
+  if (AWAY.includes(error.code)) return false;
+  const tries = USER_WAITS[operation.kind] ?? BELIEVED_AFTER[error.code];
+  return tries !== undefined && operation.failures + 1 >= tries;
+}
+
+export const waitFor = (error: ErrorRecord): Extract<Plan, { do: 'wait' }> => ({
+  do: 'wait',
+  for: WAIT_OF[error.code] ?? 'retry',
+  error,
+  countsAsFailure: true,
+});
+
+/** While undoing, the error that made it necessary is kept, so none is given here. */
+export const UNDO_AGAIN: Plan = { do: 'wait', for: 'retry', countsAsFailure: true };
+
+/** For operations of one step: retry while unsure, else the end. */
+export const afterFailure = (turn: Turn, error: ErrorRecord): Plan =>
+  isBelieved(turn, error) ? { do: 'fail', error } : waitFor(error);
