@@ -1,0 +1,74 @@
+import type { CinderClient } from '@novella/cinder';
+import { NovellaError, type ProjectId, type VolumeId } from '@novella/core';
+import type { VolumeService } from './volume-service.js';
+
+const PAGE = 1000;
+
+/**
+ * The volume service on Cinder. `clientOf` answers a client that acts in a project with the service's credentials; null
+ * stands for the service's own project, from which all projects' volumes can be listed.
+ */
+export function cinderVolumeService(clientOf: (project: ProjectId | null) => CinderClient): VolumeService {
+  return {
+    async volume(project, volume) {
+      const { size, status } = await clientOf(project).getVolume(volume);
+      return { size, status };
+    },
+
+    async attachments(project, volume, server) {
+      return (await clientOf(project).findAttachments(volume, server)).map(({ id }) => id);
+    },
+
+    connectAttachment(project, attachment, connector, device) {
+      const host = connector['host'];
+      if (typeof host !== 'string') throw new NovellaError('internal', 'a host reported no connector properties');
+      return clientOf(project).updateAttachment(attachment, { ...connector, host, mountpoint: device });
+    },
+
+    completeAttachment: (project, attachment) => clientOf(project).completeAttachment(attachment),
+    deleteAttachment: (project, attachment) => clientOf(project).deleteAttachment(attachment),
+    deleteVolume: (project, volume) => clientOf(project).deleteVolume(volume),
+
+    async *volumesInUse() {
+      let marker: VolumeId | null = null;
+      do {
+        const query = { limit: PAGE, status: 'in-use', allProjects: true, ...(marker === null ? {} : { marker }) };
+        const page: Awaited<ReturnType<CinderClient['listVolumesDetail']>> =
+          await clientOf(null).listVolumesDetail(query);
+        yield page.volumes;
+        marker = page.next;
+      } while (marker !== null);
+    },
+  };
+}
+
+/** The same service; `onReturn` is called at the first good answer after one that said that Cinder is away. */
+export function noticingReturn(service: VolumeService, onReturn: () => void): VolumeService {
+  let away = false;
+  const watched = async <T>(answer: Promise<T>): Promise<T> => {
+    try {
+      const value = await answer;
+      if (away) {
+        away = false;
+        onReturn();
+      }
+      return value;
+    } catch (error) {
+      if (isAway(error)) away = true;
+      throw error;
+    }
+  };
+  return {
+    volume: (...args) => watched(service.volume(...args)),
+    attachments: (...args) => watched(service.attachments(...args)),
+    connectAttachment: (...args) => watched(service.connectAttachment(...args)),
+    completeAttachment: (...args) => watched(service.completeAttachment(...args)),
+    deleteAttachment: (...args) => watched(service.deleteAttachment(...args)),
+    deleteVolume: (...args) => watched(service.deleteVolume(...args)),
+    volumesInUse: () => service.volumesInUse(),
+  };
+}
+
+const isAway = (error: unknown): boolean =>
+  error instanceof NovellaError &&
+  ['cinder-unreachable', 'cinder-answer-invalid', 'cinder-unauthorized'].includes(error.code);

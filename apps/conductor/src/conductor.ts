@@ -1,0 +1,50 @@
+import type { ClientOf, computeRpc } from '@novella/contracts';
+import type { Clock, HostName, Log, Random } from '@novella/core';
+import { millis } from '@novella/core';
+import type { EngineStore, HostStore } from '@novella/persistence';
+import { noticingReturn } from './cinder-volume-service.js';
+import type { HostReportsIo } from './hosts/host-reports.js';
+import { Engine } from './operations/engine.js';
+import { Reconciler } from './operations/reconciler.js';
+import type { VolumeService } from './volume-service.js';
+
+export interface ConductorIo {
+  /** Unique per process; written into claims. */
+  readonly name: string;
+  readonly store: EngineStore & HostStore;
+  readonly volumes: VolumeService;
+  readonly compute: (host: HostName) => ClientOf<typeof computeRpc>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+const CONCURRENCY = 32;
+const SWEEP = millis(5_000);
+
+/** The parts of a conductor, wired: the engine, the reconciler, and what hosts' reports set off. */
+export class Conductor {
+  readonly engine: Engine;
+  readonly reports: HostReportsIo;
+  private readonly reconciler: Reconciler;
+
+  constructor(io: ConductorIo) {
+    const hint = () => this.engine.hint();
+    const volumes = noticingReturn(io.volumes, () => {
+      io.store.wake({ for: 'cinder' }).then(hint, (error: unknown) => io.log.warn('nobody could be woken', { error }));
+    });
+    this.engine = new Engine({ ...io, volumes }, { name: io.name, concurrency: CONCURRENCY, sweep: SWEEP });
+    this.reconciler = new Reconciler({ ...io, volumes, hint });
+    this.reports = { store: io.store, log: io.log, hint, reconcile: (host) => this.reconciler.reconcile(host) };
+  }
+
+  start(): void {
+    this.engine.start();
+    this.reconciler.start();
+  }
+
+  /** Takes nothing new; resolves when what was under way has ended. */
+  async stop(): Promise<void> {
+    await Promise.all([this.engine.stop(), this.reconciler.stop()]);
+  }
+}
