@@ -170,7 +170,7 @@ export class Engine {
     try {
       plan = flow.decide(turn, await flow.readFacts(turn, this.flowIo));
     } catch (error) {
-      plan = planForError(error);
+      plan = keepingReason(planForError(error), operation);
     }
     this.io.log.debug('decided', {
       operation: operation.id,
@@ -346,13 +346,16 @@ function planForError(thrown: unknown): Plan {
   return { do: 'fail', error };
 }
 
-/**
- * A step of several must not end the operation where it stands: the flow says how to give up on it. The error that an
- * undo began with is kept.
- */
+/** A step of several must not end the operation where it stands: the flow says how to give up on it. */
 function stepFailed(step: string, turn: Turn, flow: OperationFlow<never>, thrown: unknown): Plan {
   const plan = planForError(thrown);
   if (plan.do === 'fail' && flow.giveUp !== undefined) return flow.giveUp(step, turn, plan.error);
-  const { error, ...wait } = plan.do === 'wait' ? plan : waitFor(toErrorRecord(thrown));
-  return turn.operation.error === null && error !== undefined ? { ...wait, error } : wait;
+  return keepingReason(plan.do === 'fail' ? waitFor(plan.error) : plan, turn.operation);
+}
+
+/** Once an operation of several steps has an error, that is why it is being undone; later ones do not replace it. */
+function keepingReason(plan: Plan, { step, error }: Operation): Plan {
+  if (plan.do !== 'wait' || step === null || error === null) return plan;
+  const { error: _, ...wait } = plan;
+  return wait;
 }

@@ -79,7 +79,7 @@ describe('extend decides', () => {
     const plan = decide({ answer: failed(code) }, null);
     expect(plan).toMatchObject({
       do: 'fail',
-      error: { code, facts: { capabilities: 'extend-volume,protocol:local' } },
+      error: { code },
     });
   });
 

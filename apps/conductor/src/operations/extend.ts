@@ -1,4 +1,4 @@
-import { assertNever, type Bytes, bytes, bytesToGib, type ErrorRecord, type GiB, gibToBytes } from '@novella/core';
+import { assertNever, type Bytes, bytes, bytesToGib, type GiB, gibToBytes } from '@novella/core';
 import type { BlockDeviceMapping } from '@novella/persistence';
 import { failure } from './failure.js';
 import type { FlowIo, OperationFlow, Plan, Turn } from './plan.js';
@@ -89,7 +89,7 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
     case 'stale':
       return { do: 'wait', for: 'retry', error: failure('command-stale', 'the host has acted on a newer command') };
     case 'failed':
-      return afterFailure(turn, withCapabilities(answer.error, turn));
+      return afterFailure(turn, answer.error);
     case 'attached':
     case 'detached':
     case 'built':
@@ -106,9 +106,3 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
 /** What the guest shall see of a volume of `size`: less the overhead recorded at attach (a LUKS header). */
 export const visibleBytes = (size: GiB, mapping: Pick<BlockDeviceMapping, 'overheadBytes'>): Bytes =>
   bytes(gibToBytes(size) - mapping.overheadBytes);
-
-/** The reconciler asks again only when the volume or the host's abilities have changed. */
-function withCapabilities(error: ErrorRecord, { rows }: Turn): ErrorRecord {
-  const capabilities = [...(rows.service?.capabilities ?? [])].sort().join(',');
-  return { ...error, facts: { ...error.facts, capabilities } };
-}
