@@ -1,0 +1,40 @@
+import 'reflect-metadata';
+import { lstat } from 'node:fs/promises';
+import { bytes } from '@novella/core';
+import { ConfigError, createLog, readConfig, Shutdown, systemClock, systemRandom } from '@novella/service-kit';
+import { FakeDriver, LibvirtDriver, type VirtDriver } from '@novella/virt';
+import { startStandalone } from './standalone.js';
+import { StandaloneConfig } from './standalone.config.js';
+
+/** Exit codes: 0 ended by a signal, 1 failed, 2 wrong configuration (all that is wrong is printed; no port was opened). */
+async function main(): Promise<void> {
+  const config = readConfig(StandaloneConfig);
+  const log = createLog({ name: 'novella', level: config.logLevel });
+  const shutdown = new Shutdown({ log, clock: systemClock });
+  shutdown.listen();
+
+  const virt = await openDriver(config);
+  shutdown.onShutdown('hypervisor', () => virt.close());
+  const standalone = await startStandalone(config, {
+    virt,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+    onStateLost: () => process.exit(1),
+  });
+  shutdown.onShutdown('standalone', () => standalone.stop());
+  log.info('serving', { api: standalone.apiUrl, host: config.host, driver: virt.name });
+}
+
+async function openDriver({ virtDriver, libvirtSocket, domainType }: StandaloneConfig): Promise<VirtDriver> {
+  if (virtDriver === 'libvirt') return LibvirtDriver.open({ socketPath: libvirtSocket, domainType });
+  return new FakeDriver({ deviceSize: async ({ path }) => bytes((await lstat(path)).size) });
+}
+
+main().catch((error: unknown) => {
+  const wrongConfig = error instanceof ConfigError;
+  process.stderr.write(
+    `novella: ${wrongConfig || !(error instanceof Error) ? String(error) : (error.stack ?? error.message)}\n`,
+  );
+  process.exit(wrongConfig ? 2 : 1);
+});

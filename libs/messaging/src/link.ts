@@ -1,0 +1,105 @@
+/**
+ * A link to the broker: what AMQP 0-9-1 gives and nothing more. It carries encoded frames; what is in them is the
+ * envelope's business. `InMemoryLink` implements it, and every implementation passes `conformance/link-conformance.ts`.
+ *
+ * A link reconnects by itself. What was declared and consumed is remembered and is in effect again when `state` is
+ * `connected`; deliveries of the connection that was lost are void (`Delivery.lost`) and come again from the queue.
+ */
+export type LinkState = 'connected' | 'disconnected' | 'closed';
+
+export interface Link {
+  readonly state: LinkState;
+  /** Calls `listener` at each change, in the same turn; the function that comes back ends it. */
+  onState(listener: (state: LinkState) => void): () => void;
+  /**
+   * Resolves at once when connected, else at the next connection.
+   * Rejects with the signal's reason, or with `broker-unreachable` when the link is closed.
+   */
+  whenConnected(signal?: AbortSignal): Promise<void>;
+
+  /**
+   * Makes exchanges, queues and bindings; repeating it changes nothing. Waits for a connection when there is none.
+   * Rejects with `internal` (grade final) when the broker has one of them with other arguments; facts name which.
+   */
+  declare(topology: Topology): Promise<void>;
+
+  /**
+   * `confirmed`: the broker has taken the frame, which is no promise that a queue has, unless it is mandatory.
+   * `returned`: mandatory, and no queue took it.
+   * Rejects with `broker-unreachable` when the link is down, goes down before the confirm, or the broker refuses the
+   * frame (the outcome is then unknown), and with `rpc-no-route` when the exchange does not exist.
+   */
+  publish(frame: Frame, options: PublishOptions): Promise<'confirmed' | 'returned'>;
+
+  /** Consumes with manual acks. Waits for a connection when there is none. */
+  consume(queue: string, options: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<LinkConsumer>;
+
+  /** Waits for the confirms of what was published, hands back what is not acked, and ends the link for good. */
+  close(): Promise<void>;
+}
+
+export interface Frame {
+  /** '' is the default exchange, whose routing key is a queue's name. */
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly body: Buffer;
+  readonly contentType: string;
+  readonly contentEncoding: string;
+  readonly headers: FrameHeaders;
+}
+export type FrameHeaders = Readonly<Record<string, string | number | boolean>>;
+
+export interface PublishOptions {
+  /** delivery_mode 2: survives a restart of the broker in a durable queue. */
+  readonly persistent: boolean;
+  readonly mandatory: boolean;
+  /** The broker drops the frame when it waited for so long in a queue. */
+  readonly expirationMs?: number;
+}
+
+export interface ConsumeOptions {
+  /** How many deliveries may be unacked at once on this consumer. */
+  readonly prefetch: number;
+}
+
+export interface Delivery extends Frame {
+  readonly queue: string;
+  /** True when the broker had handed the frame out before. */
+  readonly redelivered: boolean;
+  /** How often it had come back to the queue. */
+  readonly deliveryCount: number;
+  /** The broker user of the link that published it, checked by the broker; null when the publisher did not say. */
+  readonly userId: string | null;
+  /** Aborted when the delivery can no longer be acked: the connection or the consumer is gone, the frame is requeued. */
+  readonly lost: AbortSignal;
+  /** Takes the frame off the queue; without effect after `lost`. There is no way to requeue a single frame on purpose. */
+  ack(): void;
+}
+
+export interface LinkConsumer {
+  /** After it resolves no delivery comes; those that are held can still be acked. Repeating it changes nothing. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Ends the consumer; what it has not acked goes back to the head of the queue in its old order. */
+  cancel(): Promise<void>;
+}
+
+export interface Topology {
+  readonly exchanges: readonly ExchangeDeclaration[];
+  readonly queues: readonly QueueDeclaration[];
+}
+
+export interface ExchangeDeclaration {
+  readonly name: string;
+  readonly type: 'topic' | 'fanout';
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+}
+
+export interface QueueDeclaration {
+  readonly name: string;
+  readonly durable: boolean;
+  readonly autoDelete: boolean;
+  readonly arguments: Readonly<Record<string, string | number>>;
+  readonly bindings: readonly { readonly exchange: string; readonly routingKey: string }[];
+}
