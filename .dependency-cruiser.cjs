@@ -40,19 +40,41 @@ const allowed = {
     'service-kit',
   ],
 };
-const notSpec = '(?<!\\.(int-|e2e-)?spec)\\.ts$';
+// Specs, and suites that several specs share.
+const TESTS = '\\.(int-|e2e-)?spec\\.ts$|/conformance/';
+
+// The demo brings its own hypervisor and guest, as tests do.
+const DEMO = '^apps/standalone/src/demo/';
 
 const directions = Object.entries(allowed).map(([from, libs]) => ({
   name: `import-direction-${from.replace('/', '-')}`,
-  comment: `${from} may import only: ${libs.join(', ') || 'nothing of ours'}`,
+  comment: `${from} may import only: ${libs.join(', ') || 'nothing of ours'}, each by its index`,
   severity: 'error',
-  from: { path: `^${from}/src/.*${notSpec}` },
-  to: { path: '^libs/', pathNot: [`^${from}/`, ...libs.map((lib) => `^libs/${lib}/src/index\\.ts$`)] },
+  from: { path: `^${from}/src/`, pathNot: [TESTS, DEMO] },
+  to: {
+    // What an app may import of other apps is a rule of its own, below.
+    path: from.startsWith('apps/') ? '^libs/' : '^(libs|apps)/',
+    pathNot: [`^${from}/`, ...libs.map((lib) => `^libs/${lib}/src/index\\.ts$`)],
+  },
 }));
 
 module.exports = {
   forbidden: [
     ...directions,
+    {
+      name: 'import-direction-unlisted',
+      comment: 'A new lib or app says in the list above what it may import.',
+      severity: 'error',
+      from: { path: '^(libs|apps)/', pathNot: Object.keys(allowed).map((listed) => `^${listed}/`) },
+      to: { path: '^(libs|apps)/' },
+    },
+    {
+      name: 'deep-import',
+      comment: 'Also specs and the demo import another lib by its index.',
+      severity: 'error',
+      from: { path: '^(libs/[^/]+|apps/[^/]+)/' },
+      to: { path: '^libs/', pathNot: ['^$1/', '^libs/[^/]+/src/index\\.ts$'] },
+    },
     {
       name: 'app-imports-app',
       comment: 'An app never imports an app; standalone alone composes them.',
@@ -78,27 +100,28 @@ module.exports = {
       name: 'core-knows-no-io',
       comment: 'core is pure: no Nest, no node built-ins; zod is its only package.',
       severity: 'error',
-      from: { path: `^libs/(core|contracts)/src/.*${notSpec}` },
+      from: { path: '^libs/(core|contracts)/src/', pathNot: TESTS },
       to: { dependencyTypes: ['npm', 'core'], pathNot: 'node_modules/zod' },
     },
     {
       name: 'testing-only-from-tests',
-      comment: 'Only specs, test/ and the demo use the test harness.',
+      comment: 'Only specs, test/ and the demo use the test harness; only specs use what specs share.',
       severity: 'error',
-      from: { path: `^(apps|libs)/.*${notSpec}`, pathNot: ['^libs/testing/', '^apps/standalone/src/demo/'] },
-      to: { path: '^libs/testing/' },
+      from: { path: '^(apps|libs)/', pathNot: ['^libs/testing/', TESTS, DEMO] },
+      to: { path: `^libs/testing/|${TESTS}`, pathNot: 'node_modules' },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'not-to-dev-dependency',
+      comment: 'What runs in production is a dependency of package.json, not a dev or a dependency of a dependency.',
       severity: 'error',
-      from: { path: `^(apps|libs)/.*${notSpec}`, pathNot: '^libs/testing/' },
-      to: { dependencyTypes: ['npm-dev'] },
+      from: { path: '^(apps|libs)/', pathNot: ['^libs/testing/', TESTS] },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
     },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)(dist|coverage)/|test/rules/bad' },
+    exclude: { path: '^(dist|coverage|test/rules/bad)/' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: {

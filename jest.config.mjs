@@ -7,13 +7,15 @@ const shared = {
     '^@novella/([^/]+)$': '<rootDir>/libs/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
+  setupFiles: ['<rootDir>/libs/testing/src/jest-setup.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/dist/', '/test/rules/bad/'],
   modulePathIgnorePatterns: ['/dist/'],
 };
 
 export default {
+  reporters: ['default', '<rootDir>/deploy/machine/summary-reporter.mjs'],
   projects: [
-    { ...shared, displayName: 'unit', testRegex: '\\.spec\\.ts$' },
+    { ...shared, displayName: 'unit', testRegex: '\\.spec\\.(ts|mjs)$' },
     { ...shared, displayName: 'integration', testRegex: '\\.int-spec\\.ts$' },
     { ...shared, displayName: 'e2e', testRegex: '\\.e2e-spec\\.ts$' },
   ],

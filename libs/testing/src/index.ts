@@ -1,0 +1,24 @@
+export {
+  ATTACHMENT,
+  CONNECTION,
+  facts,
+  flavor,
+  HOST,
+  instance,
+  MAPPING,
+  mapping,
+  OPERATION,
+  operation,
+  SERVER,
+  service,
+  VOLUME,
+} from './records.js';
+export { type CuttingProxy, cuttingProxy, type ProxyMode } from './cutting-proxy.js';
+export { freePort } from './free-port.js';
+export { GuestConsole, type SeenDisk } from './guest-console.js';
+export { type GuestImages, guestImages } from './guest-image.js';
+export { type PrivateLibvirtd, type PrivateLibvirtdOptions, startPrivateLibvirtd } from './private-libvirtd.js';
+export { seededRandom } from './seeded-random.js';
+export { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.js';
+export { type VirtualClock, virtualClock } from './virtual-clock.js';
+export { type WaitOptions, waitUntil } from './wait-until.js';

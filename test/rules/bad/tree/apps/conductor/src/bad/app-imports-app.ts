@@ -1,0 +1,1 @@
+export { name } from '../../../compute/src/name.js';

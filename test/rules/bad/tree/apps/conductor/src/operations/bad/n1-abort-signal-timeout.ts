@@ -1,0 +1,1 @@
+export const limit = (): AbortSignal => AbortSignal.timeout(1);

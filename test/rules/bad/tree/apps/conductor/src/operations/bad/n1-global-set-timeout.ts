@@ -1,0 +1,1 @@
+export const later = (work: () => void): unknown => globalThis.setTimeout(work, 1);

@@ -1,0 +1,3 @@
+import { randomInt as chance } from 'node:crypto';
+
+export const jitter = (): number => chance(10);

@@ -1,0 +1,1 @@
+export const id = (randomUUID: () => string): string => randomUUID();

@@ -1,0 +1,1 @@
+export const often = (work: () => void): unknown => setInterval(work, 1);

@@ -1,0 +1,3 @@
+import { name } from '@novella/testing';
+
+console.log(name, Date.now(), process.env['HOME']!);

@@ -1,0 +1,1 @@
+export const isOne = (count: number | null): boolean => count == 1;

@@ -1,0 +1,3 @@
+const { env } = process;
+
+export const port = (): string | undefined => env['PORT'];

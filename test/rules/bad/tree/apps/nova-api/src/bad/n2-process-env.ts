@@ -1,0 +1,1 @@
+export const port = (): string | undefined => process.env['PORT'];

@@ -1,0 +1,1 @@
+export { name } from '../../../../apps/compute/src/name.js';

@@ -1,0 +1,2 @@
+export { name } from './name.js';
+export type { Clock, Random } from './ports.js';

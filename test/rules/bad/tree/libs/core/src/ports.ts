@@ -1,0 +1,6 @@
+export interface Clock {
+  sleep(delay: number): Promise<void>;
+}
+export interface Random {
+  fraction(): number;
+}

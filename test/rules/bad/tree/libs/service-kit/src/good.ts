@@ -1,0 +1,3 @@
+import { name } from '@novella/core';
+
+export const home = (): string => process.env['HOME'] ?? name;

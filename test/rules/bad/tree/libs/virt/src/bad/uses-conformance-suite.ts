@@ -1,0 +1,1 @@
+export { expect } from '../conformance/suite.conformance.js';
