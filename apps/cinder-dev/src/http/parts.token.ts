@@ -1,0 +1,1 @@
+export const PARTS = Symbol('cinder-dev:parts');

@@ -1,0 +1,106 @@
+import {
+  type AttachmentId,
+  gib,
+  type GiB,
+  parseAttachmentId,
+  parseServerId,
+  parseVolumeId,
+  type ServerId,
+  type VolumeId,
+} from '@novella/core';
+import { z } from 'zod';
+
+/** What Cinder answers, parsed into our own types. Mirrors cinder:api/v2/views/volumes.py, v3/views/attachments.py. */
+function id<T>(parse: (text: string) => T | null, what: string) {
+  return z.string().transform((text, context): T => {
+    const parsed = parse(text);
+    if (parsed !== null) return parsed;
+    context.addIssue({ code: 'custom', message: `not the uuid of a ${what}` });
+    return z.NEVER;
+  });
+}
+const volumeId = id<VolumeId>(parseVolumeId, 'volume');
+const attachmentId = id<AttachmentId>(parseAttachmentId, 'attachment');
+/** A server's uuid; null for an attachment of something else (a host, an image cache). */
+const serverOrNull = z
+  .string()
+  .nullish()
+  .transform((text): ServerId | null => (text ? parseServerId(text) : null));
+
+const sizeGib = z
+  .number()
+  .int()
+  .nonnegative()
+  .max(2 ** 31)
+  .transform((count): GiB => gib(count));
+
+const volume = z
+  .object({
+    id: volumeId,
+    name: z.string().nullish(),
+    status: z.string().min(1),
+    size: sizeGib,
+    multiattach: z.boolean(),
+    bootable: z.enum(['true', 'false']),
+    encrypted: z.boolean(),
+    availability_zone: z.string().nullish(),
+    metadata: z.record(z.string(), z.string()),
+    attachments: z.array(
+      z.object({ attachment_id: attachmentId, server_id: serverOrNull, device: z.string().nullish() }),
+    ),
+  })
+  .transform((wire) => ({
+    id: wire.id,
+    name: wire.name ?? '',
+    /** Cinder's own word: `available`, `in-use`, `extending`, `error_extending` ...; the list is open. */
+    status: wire.status,
+    size: wire.size,
+    multiattach: wire.multiattach,
+    bootable: wire.bootable === 'true',
+    encrypted: wire.encrypted,
+    availabilityZone: wire.availability_zone ?? null,
+    metadata: wire.metadata,
+    /** Completed attachments only: a reserved or attaching one is not in a volume's list. */
+    attachments: wire.attachments.map((each) => ({
+      id: each.attachment_id,
+      server: each.server_id,
+      device: each.device ?? null,
+    })),
+  }));
+export type Volume = Readonly<z.output<typeof volume>>;
+
+const attachmentSummary = z
+  .object({ id: attachmentId, status: z.string().min(1), instance: serverOrNull, volume_id: volumeId })
+  .transform((wire) => ({
+    id: wire.id,
+    /** Cinder's own word: `reserved`, `attaching`, `attached`, `error_attaching`, `detached` ...; the list is open. */
+    status: wire.status,
+    server: wire.instance,
+    volume: wire.volume_id,
+  }));
+export type AttachmentSummary = Readonly<z.output<typeof attachmentSummary>>;
+
+const link = z.looseObject({ rel: z.string() });
+
+export const volumeAnswer = z.object({ volume }).transform((wire) => wire.volume);
+export const volumesAnswer = z
+  .object({ volumes: z.array(volume), volumes_links: z.array(link).optional() })
+  .transform((wire) => ({
+    volumes: wire.volumes,
+    more: wire.volumes_links?.some((each) => each.rel === 'next') ?? false,
+  }));
+export const attachmentsAnswer = z
+  .object({ attachments: z.array(attachmentSummary) })
+  .transform((wire) => wire.attachments);
+export const attachmentSummaryAnswer = z.object({ attachment: attachmentSummary }).transform((wire) => wire.attachment);
+/** `connection_info` stays unread here: parseConnectionInfo knows its forms and drops its secrets. */
+export const attachmentAnswer = z
+  .object({ attachment: z.looseObject({ connection_info: z.record(z.string(), z.unknown()).nullish() }) })
+  .transform((wire, context) => {
+    const summary = attachmentSummary.safeParse(wire.attachment);
+    if (!summary.success) {
+      context.addIssue({ code: 'custom', message: z.prettifyError(summary.error) });
+      return z.NEVER;
+    }
+    return { ...summary.data, connectionInfo: wire.attachment.connection_info ?? {} };
+  });

@@ -1,0 +1,237 @@
+import {
+  type AttachmentId,
+  type ConnectionInfo,
+  type Log,
+  type Millis,
+  NovellaError,
+  parseConnectionInfo,
+  type ProjectId,
+  seconds,
+  type ServerId,
+  type VolumeId,
+} from '@novella/core';
+import { z } from 'zod';
+import {
+  attachmentAnswer,
+  attachmentsAnswer,
+  attachmentSummaryAnswer,
+  type AttachmentSummary,
+  type Volume,
+  volumeAnswer,
+  volumesAnswer,
+} from './answers.js';
+import { type Answer, type Call, CinderTransport } from './transport.js';
+
+/** Headers that prove who calls: `X-Auth-Token`, `X-Service-Token`. Asked for before each request. */
+export type CinderAuth = () => Promise<Readonly<Record<string, string>>>;
+
+/** Where Cinder runs without Keystone: the token only names user and project. */
+export const noAuth = (user: string, project: ProjectId): CinderAuth => {
+  return () => Promise.resolve({ 'X-Auth-Token': `${user}:${project}` });
+};
+
+export interface CinderOptions {
+  /** `http://host:port/v3`; the project is appended. */
+  readonly endpoint: string;
+  /** The project that the caller acts in. Without Keystone it must be the one that the token names. */
+  readonly project: ProjectId;
+  readonly auth: CinderAuth;
+  readonly log: Log;
+  readonly connections?: number;
+  readonly connectTimeout?: Millis;
+  readonly headersTimeout?: Millis;
+  readonly bodyTimeout?: Millis;
+  readonly totalTimeout?: Millis;
+  readonly maxAnswerBytes?: number;
+}
+
+export interface Attachment extends AttachmentSummary {
+  /** How the host reaches the volume; null until a connector was given. */
+  readonly connection: ConnectionInfo | null;
+}
+
+/** os-brick's connector properties of a host, and the name of the device in the guest. */
+export type Connector = Readonly<Record<string, unknown>> & { readonly host: string };
+
+/**
+ * The calls to Cinder that a compute service makes. All may fail with cinder-unreachable (refused, reset, timed out, 5xx,
+ * 429), cinder-unauthorized (401, 403), cinder-refused (any other 4xx; facts `status`, `cinderMessage`) and
+ * cinder-answer-invalid. Mirrors nova:volume/cinder.py.
+ */
+export interface CinderClient {
+  /** The same Cinder through the same connections, as somebody else: a user with their own token. */
+  as(headers: Readonly<Record<string, string>>, project: ProjectId): CinderClient;
+
+  /** Error: volume-not-found. */
+  getVolume(volume: VolumeId): Promise<Volume>;
+
+  /** One page in Cinder's own order. `next` is the marker of the page after it, null on the last. */
+  listVolumesDetail(query: VolumesQuery): Promise<{ volumes: readonly Volume[]; next: VolumeId | null }>;
+
+  /**
+   * Reserves the volume for the server; a volume of one attachment only is then closed to others. Not repeatable: look
+   * with findAttachments before a second try. Errors: volume-not-found; cinder-refused 400 for a volume in another state.
+   */
+  createAttachment(volume: VolumeId, server: ServerId): Promise<AttachmentSummary>;
+
+  /** Attachments of the volume to the server, in any state. */
+  findAttachments(volume: VolumeId, server: ServerId): Promise<readonly AttachmentSummary[]>;
+
+  /** null when there is none of that id. Errors: connector-unsupported, connection-info-invalid. */
+  getAttachment(attachment: AttachmentId): Promise<Attachment | null>;
+
+  /**
+   * Tells Cinder which host it is; the storage back end opens the volume for it. Repeatable.
+   * Errors: connector-unsupported, connection-info-invalid; cinder-refused 404 when the attachment is gone.
+   */
+  updateAttachment(attachment: AttachmentId, connector: Connector): Promise<ConnectionInfo>;
+
+  /** The volume is `in-use` from here. Repeatable. Error: cinder-refused 404 when the attachment is gone. */
+  completeAttachment(attachment: AttachmentId): Promise<void>;
+
+  /** An attachment that is gone already is no error. Cinder wants a service token for this, else it may answer 409. */
+  deleteAttachment(attachment: AttachmentId): Promise<void>;
+
+  /** Accepted, not done: Cinder deletes later. A volume that is gone already is no error. */
+  deleteVolume(volume: VolumeId): Promise<void>;
+
+  /** Ends the connections, also for all that `as` made. Requests on their way fail with cinder-unreachable. */
+  close(): Promise<void>;
+}
+
+export interface VolumesQuery {
+  readonly limit: number;
+  readonly marker?: VolumeId;
+  readonly status?: string;
+  /** Of all projects; Cinder heeds it for administrators only. */
+  readonly allProjects?: boolean;
+}
+
+/** Throws a TypeError for an endpoint that is no http(s) URL. Opens no connection before the first call. */
+export function createCinderClient(options: CinderOptions): CinderClient {
+  if (!/^https?:$/.test(new URL(options.endpoint).protocol)) throw new TypeError('the endpoint is no http(s) URL');
+  const transport = new CinderTransport({
+    endpoint: options.endpoint,
+    log: options.log,
+    connections: options.connections ?? 16,
+    connectTimeout: options.connectTimeout ?? seconds(5),
+    headersTimeout: options.headersTimeout ?? seconds(60),
+    bodyTimeout: options.bodyTimeout ?? seconds(10),
+    totalTimeout: options.totalTimeout ?? seconds(90),
+    maxAnswerBytes: options.maxAnswerBytes ?? 16 * 2 ** 20,
+  });
+  return clientOf(transport, options.project, options.auth);
+}
+
+function clientOf(transport: CinderTransport, project: ProjectId, auth: CinderAuth): CinderClient {
+  const send = (call: Call) => transport.send({ project, headers: auth }, call);
+  return {
+    as: (headers, ofProject) => clientOf(transport, ofProject, () => Promise.resolve(headers)),
+    close: () => transport.close(),
+    ...volumeCalls(send),
+    ...attachmentCalls(send),
+  };
+}
+
+type Send = (call: Call) => Promise<Answer>;
+type VolumeCalls = Pick<CinderClient, 'getVolume' | 'listVolumesDetail' | 'deleteVolume'>;
+type AttachmentCalls = Omit<CinderClient, keyof VolumeCalls | 'as' | 'close'>;
+
+function volumeCalls(send: Send): VolumeCalls {
+  const about = (volume: VolumeId) => ({ path: `/volumes/${volume}`, subject: volume, microversion: '3.0' });
+  return {
+    async getVolume(volume) {
+      const call: Call = { name: 'getVolume', method: 'GET', ...about(volume) };
+      const answer = await send(call);
+      if (answer.kind === 'gone') throw volumeNotFound(volume);
+      return parse(call, answer, volumeAnswer);
+    },
+
+    async listVolumesDetail({ limit, marker, status, allProjects }) {
+      const query = new URLSearchParams({ limit: String(limit) });
+      if (marker !== undefined) query.set('marker', marker);
+      if (status !== undefined) query.set('status', status);
+      if (allProjects === true) query.set('all_tenants', '1');
+      const path = `/volumes/detail?${query.toString()}`;
+      const subject = marker ?? null;
+      const call: Call = { name: 'listVolumesDetail', method: 'GET', path, subject, microversion: '3.0' };
+      const page = parse(call, await send(call), volumesAnswer);
+      return { volumes: page.volumes, next: page.more ? (page.volumes.at(-1)?.id ?? null) : null };
+    },
+
+    async deleteVolume(volume) {
+      await send({ name: 'deleteVolume', method: 'DELETE', ...about(volume) });
+    },
+  };
+}
+
+function attachmentCalls(send: Send): AttachmentCalls {
+  const about = (attachment: AttachmentId, microversion: string, action = '') => {
+    return { path: `/attachments/${attachment}${action}`, subject: attachment, microversion };
+  };
+  return {
+    async createAttachment(volume, server) {
+      const body = { attachment: { volume_uuid: volume, instance_uuid: server } };
+      // 3.27 would do for this call, but not for completing what it makes: better refused before it reserves anything.
+      const route = { path: '/attachments', subject: volume, microversion: '3.44' };
+      const call: Call = { name: 'createAttachment', method: 'POST', ...route, body };
+      const answer = await send(call);
+      if (answer.kind === 'gone') throw volumeNotFound(volume);
+      return parse(call, answer, attachmentSummaryAnswer);
+    },
+
+    async findAttachments(volume, server) {
+      // all_tenants: with service credentials the attachment is another project's; Cinder ignores it for users.
+      const query = new URLSearchParams({ volume_id: volume, instance_id: server, all_tenants: '1' });
+      const route = { path: `/attachments?${query.toString()}`, subject: null, microversion: '3.27' };
+      const call: Call = { name: 'findAttachments', method: 'GET', ...route };
+      const found = parse(call, await send(call), attachmentsAnswer);
+      return found.filter((each) => each.volume === volume && each.server === server);
+    },
+
+    async getAttachment(attachment) {
+      const call: Call = { name: 'getAttachment', method: 'GET', ...about(attachment, '3.27') };
+      const answer = await send(call);
+      if (answer.kind === 'gone') return null;
+      const { connectionInfo, ...summary } = parse(call, answer, attachmentAnswer);
+      return { ...summary, connection: isEmpty(connectionInfo) ? null : parseConnectionInfo(connectionInfo) };
+    },
+
+    async updateAttachment(attachment, connector) {
+      const body = { attachment: { connector } };
+      const call: Call = { name: 'updateAttachment', method: 'PUT', ...about(attachment, '3.27'), body };
+      return parseConnectionInfo(parse(call, await send(call), attachmentAnswer).connectionInfo);
+    },
+
+    async completeAttachment(attachment) {
+      const body = { 'os-complete': {} };
+      const call: Call = { name: 'completeAttachment', method: 'POST', ...about(attachment, '3.44', '/action'), body };
+      expectDone(call, await send(call));
+    },
+
+    async deleteAttachment(attachment) {
+      await send({ name: 'deleteAttachment', method: 'DELETE', ...about(attachment, '3.27') });
+    },
+  };
+}
+
+const isEmpty = (record: object) => Object.keys(record).length === 0;
+
+const volumeNotFound = (volume: VolumeId) =>
+  new NovellaError('volume-not-found', `Cinder has no volume ${volume}`, { volume });
+
+function expectDone(call: Call, answer: Answer): asserts answer is Answer & { kind: 'ok' } {
+  if (answer.kind === 'ok') return;
+  throw new NovellaError('cinder-refused', `Cinder has no longer what ${call.name} asked for`, answer.facts);
+}
+
+function parse<T>(call: Call, answer: Answer, schema: z.ZodType<T>): T {
+  expectDone(call, answer);
+  const parsed = schema.safeParse(answer.json);
+  if (parsed.success) return parsed.data;
+  // Zod names paths and what it expected, never what it got.
+  throw new NovellaError('cinder-answer-invalid', `Cinder's answer to ${call.name}: ${z.prettifyError(parsed.error)}`, {
+    call: call.name,
+    status: answer.status,
+  });
+}

@@ -1,0 +1,183 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants } from 'node:fs';
+import { access, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { rawCinder, until } from './raw-cinder.js';
+
+/** Debian's packages, installed with --no-install-recommends. */
+export const REAL_CINDER_PACKAGES = ['cinder-api', 'cinder-scheduler', 'cinder-volume', 'python3-cinder'] as const;
+/** Debian's own: what it runs with; the python3 on PATH may be another. */
+const PYTHON = '/usr/bin/python3';
+const MANAGE = '/usr/bin/cinder-manage';
+
+export interface RealCinderOptions {
+  /** `http://host:port/v2.1`: where Cinder posts its events. */
+  readonly novaEndpoint: string;
+  /** Hosts are given loop devices instead of files. */
+  readonly useLoop?: boolean;
+}
+export interface RealCinder {
+  /** `http://127.0.0.1:port/v3` */
+  readonly url: string;
+  /** Goes into the URL and into the token `user:project`. */
+  readonly project: string;
+  readonly multiattachType: string;
+  stop(): Promise<void>;
+}
+
+/** Whether the packages are installed. */
+export async function hasRealCinder(): Promise<boolean> {
+  const present = [PYTHON, MANAGE, '/etc/cinder/api-paste.ini'].map((path) => access(path, constants.R_OK));
+  return Promise.all(present).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * OpenStack's own Cinder in one process, without Keystone, broker or database server: sqlite, noauth, sparse files.
+ * Everything is in a folder that `stop` removes. Fails with the end of Cinder's log.
+ */
+export async function startRealCinder(options: RealCinderOptions): Promise<RealCinder> {
+  const folder = await mkdtemp(join(tmpdir(), 'real-cinder-'));
+  const port = await freePort();
+  const project = 'd'.repeat(32);
+  const url = `http://127.0.0.1:${port}/v3`;
+  await writeConfiguration(folder, port, options);
+  const configFile = join(folder, 'cinder.conf');
+  await run(MANAGE, ['--config-file', configFile, 'db', 'sync']);
+
+  const cinder = await startProcess(folder, configFile);
+  const stop = async () => {
+    await end(cinder);
+    await detachLoops(join(folder, 'volumes'));
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await ready(cinder, url, project);
+    const multiattachType = await createMultiattachType(url, project);
+    return { url, project, multiattachType, stop };
+  } catch (error) {
+    const log = (await readFile(join(folder, 'cinder.log'), 'utf8')).slice(-4000);
+    await stop();
+    throw new Error(`Cinder did not start; the end of its log:\n${log}`, { cause: error });
+  }
+}
+
+async function writeConfiguration(folder: string, port: number, options: RealCinderOptions): Promise<void> {
+  for (const name of ['state', 'locks', 'volumes']) await mkdir(join(folder, name));
+  const config = `
+[DEFAULT]
+state_path = ${folder}/state
+auth_strategy = noauth
+transport_url = fake://
+api_paste_config = /etc/cinder/api-paste.ini
+osapi_volume_listen = 127.0.0.1
+osapi_volume_listen_port = ${port}
+osapi_volume_workers = 1
+my_ip = 127.0.0.1
+host = test
+enabled_backends = files
+report_interval = 2
+service_down_time = 60
+quota_volumes = -1
+quota_gigabytes = -1
+[database]
+connection = sqlite:///${folder}/cinder.sqlite
+[oslo_concurrency]
+lock_path = ${folder}/locks
+[oslo_messaging_notifications]
+driver = noop
+[nova]
+auth_type = none
+endpoint = ${options.novaEndpoint}
+[files]
+volume_backend_name = files
+volume_driver = novella_file_driver.FileDriver
+file_volumes_dir = ${folder}/volumes
+file_use_loop = ${String(options.useLoop ?? false)}
+`;
+  await writeFile(join(folder, 'cinder.conf'), config);
+}
+
+async function startProcess(folder: string, configFile: string): Promise<ChildProcess> {
+  const log = await open(join(folder, 'cinder.log'), 'w');
+  try {
+    return spawn(PYTHON, [join(import.meta.dirname, 'cinder_in_one_process.py'), '--config-file', configFile], {
+      stdio: ['ignore', log.fd, log.fd],
+      env: {
+        PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+        PYTHONPATH: import.meta.dirname,
+        PYTHONDONTWRITEBYTECODE: '1',
+        LANG: 'C.UTF-8',
+      },
+    });
+  } finally {
+    await log.close();
+  }
+}
+
+/** Ready when the scheduler knows the back end: before that, a volume would be scheduled nowhere and end in error. */
+async function ready(cinder: ChildProcess, url: string, project: string): Promise<void> {
+  const pools = async () => {
+    if (cinder.exitCode !== null) throw new Error(`Cinder has ended with code ${cinder.exitCode}`);
+    const { body } = await rawCinder(url, project).call('GET', '/scheduler-stats/get_pools');
+    return (body as { pools?: unknown[] }).pools ?? [];
+  };
+  const orNone = (error: unknown) => {
+    if (cinder.exitCode !== null) throw error;
+    return [];
+  };
+  await until(
+    () => pools().catch(orNone),
+    ({ length }) => length > 0,
+    120_000,
+  );
+}
+
+async function createMultiattachType(url: string, project: string): Promise<string> {
+  const volume_type = { name: 'multiattach', extra_specs: { multiattach: '<is> True' } };
+  const { status } = await rawCinder(url, project).call('POST', '/types', { body: { volume_type } });
+  if (status !== 200) throw new Error(`Cinder refused a volume type with ${status}`);
+  return volume_type.name;
+}
+
+async function end(cinder: ChildProcess): Promise<void> {
+  if (cinder.exitCode !== null || cinder.signalCode !== null) return;
+  const exited = once(cinder, 'exit');
+  cinder.kill('SIGTERM');
+  const timer = setTimeout(() => cinder.kill('SIGKILL'), 10_000);
+  await exited;
+  clearTimeout(timer);
+}
+
+const execute = promisify(execFile);
+async function run(command: string, options: string[]): Promise<string> {
+  const { stdout } = await execute(command, options, {
+    timeout: 120_000,
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+  });
+  return stdout;
+}
+
+async function detachLoops(volumes: string): Promise<void> {
+  const lines = (await run('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE'])).trim().split('\n');
+  for (const line of lines) {
+    const [device, file] = line.split(/\s+/);
+    if (device !== undefined && file?.startsWith(`${volumes}/`)) await run('losetup', ['--detach', device]);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
