@@ -1,0 +1,47 @@
+import {
+  type AttachVolume,
+  type BuildInstance,
+  computeRpc,
+  type DeleteInstance,
+  type DetachVolume,
+  type ExtendVolume,
+  type HandlersOf,
+  type MessageFacts,
+} from '@novella/contracts';
+import { RpcEndpoint } from '@novella/messaging';
+import { Inject } from '@nestjs/common';
+import type { Compute } from './compute.js';
+
+export const COMPUTE = Symbol('compute');
+
+type Handlers = HandlersOf<typeof computeRpc>;
+
+/** The contract's methods as Nest finds them; all there is to do is in the handlers. */
+@RpcEndpoint(computeRpc)
+export class ComputeEndpoint implements Handlers {
+  constructor(@Inject(COMPUTE) private readonly compute: Compute) {}
+
+  build_instance(command: BuildInstance, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.build_instance(command, message);
+  }
+
+  delete_instance(command: DeleteInstance, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.delete_instance(command, message);
+  }
+
+  attach_volume(command: AttachVolume, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.attach_volume(command, message);
+  }
+
+  detach_volume(command: DetachVolume, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.detach_volume(command, message);
+  }
+
+  extend_volume(command: ExtendVolume, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.extend_volume(command, message);
+  }
+
+  ping(nothing: Record<string, never>, message: MessageFacts): ReturnType<Handlers['ping']> {
+    return this.compute.handlers.ping(nothing, message);
+  }
+}

@@ -1,0 +1,93 @@
+import type { BuildInstance, Outcome } from '@novella/contracts';
+import { NovellaError } from '@novella/core';
+import type { GuestDisk, GuestSpec } from '@novella/virt';
+import { type BootSource, decideBootSource, readBootImages } from '../boot-source.js';
+import { guestDisk, measureDisk } from '../guest-disks.js';
+import type { HostIo, Step } from '../host-io.js';
+
+/**
+ * Makes a server on this host: root disk from its image, volumes as devices, then the guest, running, with every
+ * volume's sizes read back. A build that fails takes back what it has made, and nothing that was there before it.
+ * Mirrors nova:nova/compute/manager.py _build_and_run_instance.
+ */
+export async function buildInstance(io: HostIo, command: BuildInstance, step: Step): Promise<Outcome> {
+  const { server } = command;
+  const undo: Undo[] = [];
+  try {
+    const boot = decideBootSource(await readBootImages(io.images, command.imageRef), command);
+    const isNew = (await io.virt.guest(server)) === null;
+    const mine = (name: string, run: () => Promise<void>): void => {
+      if (isNew) undo.push({ name, run });
+    };
+
+    if ((await step(() => io.files.makeFolder(server))) === 'made') mine('files', () => io.files.remove(server));
+    const { rootDisk } = boot;
+    const rootPath = rootDisk && (await step(() => io.files.ensureRootDisk(server, rootDisk)));
+    const disks: GuestDisk[] = [];
+    for (const disk of command.volumes) {
+      const connector = io.connectors[disk.connection.protocol];
+      mine('device', () => connector.disconnect(disk.connection));
+      disks.push(guestDisk(disk, await step(() => connector.connect(disk.connection))));
+    }
+    mine('guest', () => io.virt.destroyGuest(server));
+    await step(() => io.virt.createGuest(guestSpec(io, command, boot, rootPath, disks)));
+    return await readBack(io, command);
+  } catch (error) {
+    // A newer command has taken over: whatever is there now is its business.
+    if (!(error instanceof NovellaError && error.code === 'command-stale')) await takeBack(io, command, undo);
+    throw error;
+  }
+}
+
+interface Undo {
+  readonly name: string;
+  readonly run: () => Promise<void>;
+}
+
+function guestSpec(
+  io: HostIo,
+  command: BuildInstance,
+  boot: BootSource,
+  rootPath: string | null,
+  disks: readonly GuestDisk[],
+): GuestSpec {
+  const { server, domainName, displayName, projectId, vcpus, memoryMib, bootVolume, rootBus } = command;
+  const rootDisk =
+    rootPath === null || boot.rootDisk === null ? null : { path: rootPath, format: boot.rootDisk.format, bus: rootBus };
+  return {
+    server,
+    domainName,
+    displayName,
+    projectId,
+    vcpus,
+    memoryMib,
+    kernel: boot.kernel,
+    rootDisk,
+    bootVolume,
+    disks,
+    consolePath: io.files.consolePath(server),
+  };
+}
+
+async function readBack(io: HostIo, { server, volumes }: BuildInstance): Promise<Outcome> {
+  const guest = await io.virt.guest(server);
+  if (guest === null) throw new NovellaError('domain-not-found', 'the guest went away while it was made', { server });
+  const disks = [];
+  for (const disk of volumes) disks.push(await measureDisk(io, disk, guest));
+  return { status: 'built', powerState: guest.powerState, disks };
+}
+
+/**
+ * The last made first. Ends at what cannot be taken back: a guest that may still run keeps its devices and files until a
+ * delete. The build's own error is what counts.
+ */
+async function takeBack(io: HostIo, { server }: BuildInstance, undo: readonly Undo[]): Promise<void> {
+  for (const { name, run } of undo.toReversed()) {
+    try {
+      await run();
+    } catch (error) {
+      io.log.error('a failed build could not take back what it made', { server, what: name, error });
+      return;
+    }
+  }
+}

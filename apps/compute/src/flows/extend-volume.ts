@@ -1,0 +1,96 @@
+import type { ExtendVolume, Outcome } from '@novella/contracts';
+import { assertNever, type Bytes, NovellaError, type VolumeId } from '@novella/core';
+import type { Guest, LiveResize } from '@novella/virt';
+import type { HostIo, Step } from '../host-io.js';
+import { noteNextLength, undoOwnCut } from '../own-cut.js';
+
+/**
+ * Makes a guest see what its volume has grown to: the host's device first, then the running guest, each read back.
+ * Nothing is ever made smaller. Mirrors nova:nova/compute/manager.py extend_volume and nova:nova/virt/libvirt/driver.py
+ * extend_volume; differs: a volume that is not there is an error, and success is what was read back.
+ */
+export async function extendVolume(
+  io: HostIo,
+  command: ExtendVolume,
+  step: Step,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { server, volume, connection, wantedBytes } = command;
+  const connector = io.connectors[connection.protocol];
+
+  const before = attachedDisk(await io.virt.guest(server), volume);
+  const device = await connector.connect(connection);
+  await step(() => undoOwnCut(io, command, device, wantedBytes));
+  const hostBytes = await step(() => connector.rescan(connection, wantedBytes, signal));
+
+  // A guest that was off may have been started, with the old size, while the rescan waited.
+  const disk = before.live ? before : attachedDisk(await io.virt.guest(server), volume);
+  const plan = decide({ ...disk, hostBytes, wantedBytes, resize: io.virt.liveResize });
+  switch (plan.kind) {
+    case 'next-start':
+      return { status: 'grown', hostBytes, guestBytes: null };
+    case 'seen-already':
+      return { status: 'grown', hostBytes, guestBytes: plan.guestBytes };
+    case 'refuse':
+      throw new NovellaError('extend-unsupported', 'the hypervisor cannot grow a disk of a running guest', { volume });
+    case 'resize': {
+      const size = await step(() => noteNextLength(io, command, device));
+      const guestBytes = await step(() => plan.with.resizeDisk(server, volume, size));
+      return grown(await connector.size(connection), guestBytes, wantedBytes);
+    }
+    default:
+      return assertNever(plan);
+  }
+}
+
+interface GuestDisk {
+  /** Running or paused: the guest must be told. Otherwise it reads the size at its next start. */
+  readonly live: boolean;
+  readonly guestBytes: Bytes | null;
+}
+
+function attachedDisk(guest: Guest | null, volume: VolumeId): GuestDisk {
+  if (guest === null) throw new NovellaError('domain-not-found', 'the server has no guest on this host');
+  const disk = guest.disks.find((one) => one.volume === volume);
+  if (disk === undefined) throw new NovellaError('volume-detached', 'the guest has no disk of this volume', { volume });
+  const live = guest.powerState === 'running' || guest.powerState === 'paused';
+  return { live, guestBytes: disk.guestBytes };
+}
+
+export type GuestPlan =
+  | { readonly kind: 'next-start' }
+  | { readonly kind: 'seen-already'; readonly guestBytes: Bytes }
+  | { readonly kind: 'refuse' }
+  | { readonly kind: 'resize'; readonly with: LiveResize };
+
+/** What is left to do for the guest after the host's device has at least `wantedBytes`. */
+export function decide(
+  facts: GuestDisk & { hostBytes: Bytes; wantedBytes: Bytes; resize: LiveResize | undefined },
+): GuestPlan {
+  const { live, guestBytes, hostBytes, wantedBytes, resize } = facts;
+  if (!live) return { kind: 'next-start' };
+  if (resize !== undefined) {
+    const seen = guestBytes !== null && guestBytes >= hostBytes;
+    return seen ? { kind: 'seen-already', guestBytes } : { kind: 'resize', with: resize };
+  }
+  // Without the means to tell the guest only what it sees by itself counts.
+  return guestBytes !== null && guestBytes >= wantedBytes ? { kind: 'seen-already', guestBytes } : { kind: 'refuse' };
+}
+
+/** Both sizes as they are after the resize; either may still be too small, and then nothing has grown. */
+function grown(hostBytes: Bytes, guestBytes: Bytes, wantedBytes: Bytes): Outcome {
+  if (guestBytes < wantedBytes) {
+    throw new NovellaError('guest-size-not-reached', 'the guest does not see the wanted size', {
+      wanted: wantedBytes,
+      guest: guestBytes,
+      host: hostBytes,
+    });
+  }
+  if (hostBytes < wantedBytes) {
+    throw new NovellaError('host-device-too-small', 'the device on the host became smaller during the resize', {
+      wanted: wantedBytes,
+      measured: hostBytes,
+    });
+  }
+  return { status: 'grown', hostBytes, guestBytes };
+}

@@ -1,0 +1,105 @@
+import { constants } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ProcessRunner } from '@novella/brick';
+import { type Bytes, bytesFromBigint, minutes, NovellaError, type ServerId } from '@novella/core';
+
+export interface RootDisk {
+  /** The image's file, checked before. */
+  readonly source: string;
+  readonly format: 'raw' | 'qcow2';
+  /** What the image's disk has, and what the guest shall see: at least as much. */
+  readonly imageBytes: Bytes;
+  readonly wantedBytes: Bytes;
+}
+
+/** Copying an image ends before a build's deadline of 600 s. */
+const COPY_TIMEOUT = minutes(8);
+const RESIZE_TIMEOUT = minutes(1);
+
+/** What an instance has on this host's own disk: `<state directory>/instances/<server>/`. */
+export class InstanceFiles {
+  constructor(
+    private readonly stateDir: string,
+    private readonly runner: ProcessRunner,
+  ) {}
+
+  consolePath(server: ServerId): string {
+    return join(this.#folder(server), 'console.log');
+  }
+
+  /** Answers whether the folder was made now. */
+  async makeFolder(server: ServerId): Promise<'made' | 'was-there'> {
+    const made = await mkdir(this.#folder(server), { recursive: true });
+    return made === undefined ? 'was-there' : 'made';
+  }
+
+  /**
+   * The root disk, copied without its holes and grown; under its name only when it is whole and on disk. One that is
+   * there already is left as it is: a guest may have written to it.
+   */
+  async ensureRootDisk(server: ServerId, disk: RootDisk): Promise<string> {
+    const path = join(this.#folder(server), 'disk');
+    if (await exists(path)) return path;
+    const partial = `${path}.partial`;
+    await rm(partial, { force: true });
+    await this.#run(['cp', '--sparse=always', '--reflink=auto', '--', disk.source, partial], COPY_TIMEOUT);
+    if (disk.format === 'raw') await growFile(partial, disk.wantedBytes);
+    else if (disk.wantedBytes > disk.imageBytes) {
+      const size = String(disk.wantedBytes);
+      await this.#run(['qemu-img', 'resize', '-q', '-f', 'qcow2', '--', partial, size], RESIZE_TIMEOUT);
+    }
+    await syncFile(partial);
+    await rename(partial, path);
+    return path;
+  }
+
+  /** Removes everything of the instance; nothing there is no error. */
+  async remove(server: ServerId): Promise<void> {
+    await rm(this.#folder(server), { recursive: true, force: true });
+  }
+
+  #folder(server: ServerId): string {
+    return join(this.stateDir, 'instances', server);
+  }
+
+  async #run(argv: readonly [string, ...string[]], timeout: typeof COPY_TIMEOUT): Promise<void> {
+    const { code, stderr } = await this.runner.run(argv, { timeout });
+    if (code === 0) return;
+    throw new NovellaError('internal', `${argv[0]} failed`, { program: argv[0], code, stderr: stderr.slice(0, 500) });
+  }
+}
+
+/**
+ * Makes a regular file at least `wanted` long, through its own descriptor, without writing data; a file that is long
+ * enough is left alone. Answers the length it then has.
+ */
+export async function growFile(path: string, wanted: Bytes): Promise<Bytes> {
+  const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  try {
+    const before = await file.stat({ bigint: true });
+    if (!before.isFile()) throw new NovellaError('internal', 'only a regular file can be grown', { path });
+    if (before.size < BigInt(wanted)) {
+      await file.truncate(wanted);
+      await file.datasync();
+    }
+    return bytesFromBigint((await file.stat({ bigint: true })).size);
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, constants.O_RDWR);
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );

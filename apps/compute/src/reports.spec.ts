@@ -1,0 +1,186 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createConnectors, spawnRunner } from '@novella/brick';
+import { type PowerStateChanged, REPORT_INTERVAL_MS, type ServiceReport, serviceReport } from '@novella/contracts';
+import { bytes, millis, type ServerId } from '@novella/core';
+import { FakeDriver, type VirtDriver } from '@novella/virt';
+import { virtualClock, type VirtualClock } from '@novella/testing';
+import { PowerStates } from './power-states.js';
+import { ServiceReports } from './service-reports.js';
+import { broken, HOST, OTHER_SERVER, quietLog, SERVER, withoutResize } from './testing/test-host.js';
+
+const noChance = { fraction: () => 0, uuid: () => '' };
+const settled = async (until: () => boolean) => {
+  for (let turns = 0; turns < 1_000 && !until(); turns += 1) await nextTurn();
+};
+
+describe('service reports', () => {
+  let stateDir: string;
+  let clock: VirtualClock;
+  let driver: FakeDriver;
+  let sent: ServiceReport[];
+  let refuse: Error | null;
+  let reports: ServiceReports;
+
+  beforeEach(async () => {
+    stateDir = await mkdtemp(join(tmpdir(), 'novella-reports-'));
+    clock = virtualClock();
+    driver = new FakeDriver({ deviceSize: () => Promise.resolve(bytes(0)) });
+    sent = [];
+    refuse = null;
+    reports = newReports();
+  });
+  afterEach(async () => {
+    await reports.stop();
+    await rm(stateDir, { recursive: true, force: true });
+  });
+
+  function newReports(virt: VirtDriver = driver): ServiceReports {
+    const service_report = (report: ServiceReport) => {
+      if (refuse !== null) return Promise.reject(refuse);
+      sent.push(report);
+      return Promise.resolve();
+    };
+    const connectors = createConnectors({ local: { roots: ['/dev/loop*'], clock, runner: spawnRunner } });
+    const io = { host: HOST, version: '1.2.3', stateDir, virt, connectors, connectorProperties: { ip: '::1' } };
+    return new ServiceReports({ ...io, conductor: { service_report }, clock, random: noChance, log: quietLog });
+  }
+  const asleep = () => settled(() => clock.sleeping > 0);
+  const interval = async () => {
+    const before = sent.length;
+    await clock.advance(millis(REPORT_INTERVAL_MS));
+    await settled(() => sent.length > before && clock.sleeping > 0);
+  };
+  const phases = () => sent.map(({ phase }) => phase);
+
+  it('says starting once, then running each interval, then stopping', async () => {
+    reports.start();
+    await asleep();
+    await interval();
+    await interval();
+    await reports.stop();
+    expect(phases()).toEqual(['starting', 'running', 'running', 'stopping']);
+  });
+
+  it('tells what the host is and can do, as the contract wants it', async () => {
+    reports.start();
+    await asleep();
+    expect(sent[0]).toMatchObject({
+      host: HOST,
+      version: '1.2.3',
+      hypervisor: { type: 'fake' },
+      capabilities: ['extend-volume', 'protocol:local'],
+      connectorProperties: { ip: '::1' },
+      capacity: { vcpus: 8, memoryMib: 16_384 },
+    });
+    expect(sent[0]!.capacity.diskGib).toBeGreaterThan(0);
+    expect(serviceReport.safeParse(sent[0]).success).toBe(true);
+  });
+
+  it('does not claim to extend where the hypervisor cannot', async () => {
+    reports = newReports(withoutResize(driver));
+    reports.start();
+    await asleep();
+    expect(sent[0]!.capabilities).toEqual(['protocol:local']);
+  });
+
+  it('says starting until one report got through', async () => {
+    refuse = broken();
+    reports.start();
+    await asleep();
+    refuse = null;
+    await interval();
+    await interval();
+    expect(phases()).toEqual(['starting', 'running']);
+  });
+
+  it('says nothing while the hypervisor does not answer, and goes on when it does', async () => {
+    reports.start();
+    await asleep();
+    driver.setReachable(false);
+    await clock.advance(millis(REPORT_INTERVAL_MS));
+    await asleep();
+    expect(phases()).toEqual(['starting']);
+    driver.setReachable(true);
+    await interval();
+    expect(phases()).toEqual(['starting', 'running']);
+  });
+
+  it('stops although the good-bye does not get through', async () => {
+    reports.start();
+    await asleep();
+    refuse = broken();
+    await expect(reports.stop()).resolves.toBeUndefined();
+  });
+});
+
+describe('power states', () => {
+  const clock = virtualClock();
+
+  function powerStates() {
+    const told: [ServerId, string][] = [];
+    const faults: Error[] = [];
+    const states = new PowerStates({
+      host: HOST,
+      clock,
+      log: quietLog,
+      conductor: {
+        power_state_changed: async ({ server, powerState }: PowerStateChanged) => {
+          await nextTurn();
+          const fault = faults.shift();
+          if (fault !== undefined) throw fault;
+          told.push([server, powerState]);
+        },
+      },
+    });
+    return { told, faults, states };
+  }
+
+  it('tells each change', async () => {
+    const { told, states } = powerStates();
+    states.changed(SERVER, 'running');
+    states.changed(OTHER_SERVER, 'paused');
+    await settled(() => told.length === 2);
+    states.changed(SERVER, 'shutdown');
+    await settled(() => told.length === 3);
+    expect(told).toEqual([
+      [SERVER, 'running'],
+      [OTHER_SERVER, 'paused'],
+      [SERVER, 'shutdown'],
+    ]);
+  });
+
+  it('tells the newest state last when a guest changes while its state is told', async () => {
+    const { told, states } = powerStates();
+    states.changed(SERVER, 'running');
+    states.changed(SERVER, 'paused');
+    states.changed(SERVER, 'shutdown');
+    await settled(() => told.at(-1)?.[1] === 'shutdown');
+    expect(told.at(-1)).toEqual([SERVER, 'shutdown']);
+  });
+
+  it('tries again, later each time, what did not get through', async () => {
+    const { told, faults, states } = powerStates();
+    faults.push(broken(), broken());
+    states.changed(SERVER, 'shutdown');
+    await settled(() => clock.sleeping > 0);
+    expect(await clock.advanceToNext()).toBe(1_000);
+    await settled(() => clock.sleeping > 0);
+    expect(await clock.advanceToNext()).toBe(2_000);
+    await settled(() => told.length > 0);
+    expect(told).toEqual([[SERVER, 'shutdown']]);
+  });
+
+  it('stops while the broker is away', async () => {
+    const { told, faults, states } = powerStates();
+    faults.push(broken());
+    states.changed(SERVER, 'shutdown');
+    await settled(() => clock.sleeping > 0);
+    await expect(states.stop()).resolves.toBeUndefined();
+    states.changed(SERVER, 'running');
+    expect(told).toEqual([]);
+  });
+});

@@ -1,0 +1,91 @@
+import { statfs } from 'node:fs/promises';
+import { type ClientOf, type conductorRpc, REPORT_INTERVAL_MS, type ServiceReport } from '@novella/contracts';
+import { bytes, bytesToGib, type Clock, type HostName, type Log, millis, type Random } from '@novella/core';
+import type { Connectors } from '@novella/brick';
+import type { HypervisorFacts, VirtDriver } from '@novella/virt';
+
+export interface ReportsIo {
+  readonly host: HostName;
+  readonly version: string;
+  readonly stateDir: string;
+  readonly virt: VirtDriver;
+  readonly connectors: Connectors;
+  readonly connectorProperties: Readonly<Record<string, unknown>>;
+  readonly conductor: Pick<ClientOf<typeof conductorRpc>, 'service_report'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Reports of many hosts that started at once shall spread out. */
+const JITTER = 0.1;
+
+/**
+ * Tells the conductors every REPORT_INTERVAL_MS that this host works and what it can do. `starting` is repeated until
+ * one report got through; a host whose hypervisor does not answer says nothing and so counts as down after a while.
+ */
+export class ServiceReports {
+  readonly #io: ReportsIo;
+  readonly #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #phase: 'starting' | 'running' = 'starting';
+  #lastSeen: HypervisorFacts | null = null;
+
+  constructor(io: ReportsIo) {
+    this.#io = io;
+  }
+
+  start(): void {
+    this.#running = this.#loop();
+  }
+
+  /** Ends the loop and says good-bye; that a good-bye got lost costs only time. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+    if (this.#lastSeen === null) return;
+    await this.#send('stopping', this.#lastSeen).catch((error: unknown) => this.#warn(error));
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, random } = this.#io;
+    while (!this.#stop.signal.aborted) {
+      await this.#report();
+      const pause = millis(REPORT_INTERVAL_MS * (1 - JITTER * random.fraction()));
+      await clock.sleep(pause, this.#stop.signal).catch(() => undefined);
+    }
+  }
+
+  async #report(): Promise<void> {
+    try {
+      this.#lastSeen = await this.#io.virt.hypervisor();
+      await this.#send(this.#phase, this.#lastSeen);
+      this.#phase = 'running';
+    } catch (error) {
+      this.#warn(error);
+    }
+  }
+
+  async #send(phase: ServiceReport['phase'], seen: HypervisorFacts): Promise<void> {
+    const { host, version, virt, connectors, connectorProperties, stateDir } = this.#io;
+    const disk = await statfs(stateDir);
+    await this.#io.conductor.service_report({
+      host,
+      phase,
+      version,
+      hypervisor: { type: seen.type, version: seen.version, hostname: seen.hostname },
+      capabilities: capabilities(virt, connectors),
+      connectorProperties: { ...connectorProperties },
+      capacity: { vcpus: seen.vcpus, memoryMib: seen.memoryMib, diskGib: bytesToGib(bytes(disk.blocks * disk.bsize)) },
+    });
+  }
+
+  #warn(error: unknown): void {
+    this.#io.log.warn('the service report did not get through', { phase: this.#phase, cause: error });
+  }
+}
+
+const capabilities = (virt: VirtDriver, connectors: Connectors): string[] => [
+  ...(virt.liveResize === undefined ? [] : ['extend-volume']),
+  ...Object.keys(connectors).map((protocol) => `protocol:${protocol}`),
+];

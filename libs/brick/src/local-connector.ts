@@ -1,0 +1,107 @@
+import { type BigIntStats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { type Bytes, type Clock, type ConnectionInfo, type Millis, NovellaError, seconds } from '@novella/core';
+import { AllowedRoots } from './allowed-roots.js';
+import type { HostDevice, VolumeConnector } from './connector.js';
+import { deviceSize, loopBacking } from './device-size.js';
+import type { ProcessRunner } from './process-runner.js';
+
+export interface LocalConnectorOptions {
+  /** Folders, and beginnings of device names (`/dev/loop*`), that a volume's path must resolve into. */
+  readonly roots: readonly string[];
+  readonly clock: Clock;
+  readonly runner: ProcessRunner;
+  /** How long `rescan` looks for the wanted size; 10 s unless told. */
+  readonly rescanTimeout?: Millis;
+  /** The pause between two looks; 0.1 s unless told. */
+  readonly rescanInterval?: Millis;
+  /** `/sys`; tests bring their own. */
+  readonly sysfs?: string;
+}
+
+const LOSETUP_TIMEOUT = seconds(5);
+
+/**
+ * Volumes whose path is on the host already: a raw file, or a block device such as /dev/loop0. Nothing is connected;
+ * what remains is to check the path and to measure. Mirrors os-brick's local connector, whose extend only reads a size.
+ */
+export class LocalConnector implements VolumeConnector {
+  readonly #roots: AllowedRoots;
+  readonly #clock: Clock;
+  readonly #runner: ProcessRunner;
+  readonly #timeout: Millis;
+  readonly #interval: Millis;
+  readonly #sysfs: string;
+
+  constructor(options: LocalConnectorOptions) {
+    this.#roots = new AllowedRoots(options.roots);
+    this.#clock = options.clock;
+    this.#runner = options.runner;
+    this.#timeout = options.rescanTimeout ?? seconds(10);
+    this.#interval = options.rescanInterval ?? seconds(0.1);
+    this.#sysfs = options.sysfs ?? '/sys';
+  }
+
+  async connect(connection: ConnectionInfo): Promise<HostDevice> {
+    if (connection.encrypted) {
+      throw new NovellaError('connector-unsupported', 'encrypted volumes cannot be opened on this host');
+    }
+    const { path, found } = await this.#find(connection);
+    return { kind: found.isFile() ? 'file' : 'block', path };
+  }
+
+  disconnect(_connection: ConnectionInfo): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async size(connection: ConnectionInfo): Promise<Bytes> {
+    const { found } = await this.#find(connection);
+    return deviceSize(found, this.#sysfs);
+  }
+
+  async rescan(connection: ConnectionInfo, wanted: Bytes, signal: AbortSignal): Promise<Bytes> {
+    const end = this.#clock.monotonic() + this.#timeout;
+    for (;;) {
+      signal.throwIfAborted();
+      const { measured, refused } = await this.#look(connection, wanted);
+      if (measured >= wanted) return measured;
+      if (this.#clock.monotonic() >= end) {
+        throw new NovellaError(
+          'host-device-too-small',
+          'the device on the host does not have the wanted size',
+          { wanted, measured, path: connection.devicePath },
+          refused === null ? {} : { cause: refused },
+        );
+      }
+      await this.#clock.sleep(this.#interval, signal);
+    }
+  }
+
+  /** One measurement; a loop device whose file has grown is first told to look at it. */
+  async #look(connection: ConnectionInfo, wanted: Bytes): Promise<{ measured: Bytes; refused: Error | null }> {
+    const { path, found } = await this.#find(connection);
+    const measured = await deviceSize(found, this.#sysfs);
+    if (measured >= wanted || !(await this.#backingIsLarger(found, measured))) return { measured, refused: null };
+    const losetup = await this.#runner.run(['losetup', '-c', path], { timeout: LOSETUP_TIMEOUT });
+    const refused = losetup.code === 0 ? null : new Error(`losetup -c ended with ${losetup.code}: ${losetup.stderr}`);
+    return { measured: await deviceSize(found, this.#sysfs), refused };
+  }
+
+  async #backingIsLarger(found: BigIntStats, measured: Bytes): Promise<boolean> {
+    const backing = await loopBacking(found, this.#sysfs);
+    if (backing === null) return false;
+    const file = await stat(backing.path).catch(() => null);
+    return file !== null && file.size - backing.offset > measured;
+  }
+
+  async #find(connection: ConnectionInfo): Promise<{ path: string; found: BigIntStats }> {
+    const path = await this.#roots.resolve(connection.devicePath);
+    const found = await stat(path, { bigint: true }).catch((cause: unknown) => {
+      throw new NovellaError('host-device-missing', 'the volume went away from the host', { path }, { cause });
+    });
+    if (found.isFile() || found.isBlockDevice()) return { path, found };
+    throw new NovellaError('connection-info-invalid', 'the path is neither a regular file nor a block device', {
+      path: connection.devicePath,
+    });
+  }
+}
