@@ -1,0 +1,36 @@
+import type { NestApplicationOptions } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { faultBody } from './http/fault.js';
+import { installRequestHooks } from './http/request-hooks.js';
+import { routedUrl } from './http/requested-path.js';
+import { NovaApiModule } from './nova-api.module.js';
+import type { NovaApiPorts } from './ports.js';
+
+/** The hooks parse bodies themselves, in Nova's order of complaints. */
+// Nest types its options as a class; they are read as a plain object.
+// eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
+const OPTIONS: NestApplicationOptions = { bodyParser: false, logger: false };
+
+/** The router has refused the URL, before any hook: a `%` that escapes nothing. */
+function answerBadUrl(_error: Error, _request: FastifyRequest, reply: FastifyReply): void {
+  const body = JSON.stringify(faultBody(400, 'The URL is malformed.'));
+  void reply.status(400).header('content-type', 'application/json; charset=UTF-8').send(body);
+}
+
+/** The compute API, ready to listen or to be injected into. The caller closes it. */
+export async function createNovaApi(ports: NovaApiPorts): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: ports.config.maxBodyBytes,
+    rewriteUrl: (request: { url?: string | undefined }) => routedUrl(request.url ?? '/'),
+    // Longer than any URL that Node reads: an id that is too long is an id that is not there.
+    routerOptions: { maxParamLength: 65_536 },
+    frameworkErrors: answerBadUrl,
+  });
+  installRequestHooks(adapter.getInstance(), ports.config, ports.random);
+  const app = await NestFactory.create<NestFastifyApplication>(NovaApiModule.register(ports), adapter, OPTIONS);
+  await app.init();
+  await adapter.getInstance().ready();
+  return app;
+}

@@ -1,0 +1,39 @@
+import type { ProjectId, UserId } from '@novella/core';
+
+/**
+ * The test strategy that believes every token: `<user>:<project>`. Admin exactly when the user is `admin`.
+ * Mirrors nova:nova/api/openstack/auth.py (until 31.0.0). Nova's gives no roles, and then nobody but admin passes the
+ * present rules; here everybody has member and reader.
+ */
+export interface Identity {
+  readonly userId: UserId;
+  readonly projectId: ProjectId;
+  readonly roles: readonly string[];
+  readonly isAdmin: boolean;
+}
+
+export function identityOfToken(token: string): Identity {
+  const colon = token.indexOf(':');
+  const userId = colon < 0 ? token : token.slice(0, colon);
+  const projectId = colon < 0 ? token : token.slice(colon + 1);
+  const isAdmin = userId === 'admin';
+  return {
+    userId: userId as UserId,
+    projectId: projectId as ProjectId,
+    roles: isAdmin ? ['admin', 'member', 'reader'] : ['member', 'reader'],
+    isAdmin,
+  };
+}
+
+/** The headers of the 204 that a request without a token gets. */
+export function tokenOffer(
+  user: string | undefined,
+  project: string | undefined,
+  managementUrl: string,
+): Record<string, string> {
+  const projectId = project ?? 'admin';
+  return {
+    'X-Auth-Token': `${user ?? 'admin'}:${projectId}`,
+    'X-Server-Management-Url': `${managementUrl}/${projectId}`,
+  };
+}

@@ -1,0 +1,165 @@
+import { isRequestId, type Random, type RequestId } from '@novella/core';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { NovaApiConfig } from '../nova-api.config.js';
+import { ApiFault } from './fault.js';
+import { linkBase, linksFor } from './links.js';
+import {
+  formatMicroversion,
+  MAX_MICROVERSION,
+  type Microversion,
+  MIN_MICROVERSION,
+  negotiate,
+} from './microversion.js';
+import { identityOfToken, tokenOffer } from './noauth2.js';
+import type { RequestContext } from './request-context.js';
+import { requestedPath } from './requested-path.js';
+
+/**
+ * What happens to each request before its controller, in Nova's order: request id, identity, then (for paths that have a
+ * route) microversion, content type, JSON, the project of the URL. Schema and policy follow in the controllers.
+ */
+const VERSION_HEADERS = { standard: 'OpenStack-API-Version', legacy: 'X-OpenStack-Nova-API-Version' } as const;
+
+const requestIds = new WeakMap<FastifyRequest, RequestId>();
+
+export function installRequestHooks(fastify: FastifyInstance, config: NovaApiConfig, random: Random): void {
+  fastify.decorateRequest('call', null);
+  // Bodies stay text until the microversion is agreed; only then is it time to complain about them.
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const requested = requestedPath(request.originalUrl);
+    if (requested.kind === 'version' || requested.kind === 'resource') giveRequestId(request, reply, random);
+    if (requested.kind !== 'resource') {
+      done();
+      return;
+    }
+    const context = identify(request);
+    if (context === null) {
+      offerToken(request, reply, config, requested);
+      return;
+    }
+    // 404 comes after authentication, and before there is talk of microversions.
+    if (request.is404) {
+      done();
+      return;
+    }
+    const microversion = requested.legacy ? MIN_MICROVERSION : agreeOnMicroversion(request, reply);
+    request.call = {
+      context,
+      microversion,
+      legacy: requested.legacy,
+      links: linksFor(linkBase(request, config), requested),
+    };
+    done();
+  });
+
+  fastify.addHook('preValidation', (request, _reply, done) => {
+    if (request.call === null) {
+      done();
+      return;
+    }
+    request.body = parseJson(request);
+    const requested = requestedPath(request.originalUrl);
+    const projectId = requested.kind === 'resource' ? requested.projectId : null;
+    if (projectId !== null && projectId !== request.call.context.projectId) {
+      throw new ApiFault(400, "Malformed request URL: URL's project_id doesn't match Context's project_id");
+    }
+    done();
+  });
+
+  fastify.addHook('onSend', (_request, reply, _payload, done) => {
+    // Fastify adds a charset; Nova's successes have none.
+    if (reply.getHeader('content-type') === 'application/json; charset=utf-8') {
+      reply.header('content-type', 'application/json');
+    }
+    done();
+  });
+}
+
+function giveRequestId(request: FastifyRequest, reply: FastifyReply, random: Random): void {
+  const requestId = `req-${random.uuid()}` as RequestId;
+  requestIds.set(request, requestId);
+  reply.header('x-openstack-request-id', requestId);
+  reply.header('x-compute-request-id', requestId);
+}
+
+/** null without a token. */
+function identify(request: FastifyRequest): RequestContext | null {
+  const token = one(request.headers['x-auth-token']) ?? one(request.headers['x-storage-token']);
+  if (token === undefined) return null;
+  const requestId = requestIds.get(request);
+  if (requestId === undefined) throw new Error('a resource request has no request id');
+  const globalId = one(request.headers['x-openstack-request-id']);
+  return {
+    ...identityOfToken(token),
+    requestId,
+    globalRequestId: globalId !== undefined && isRequestId(globalId) ? globalId : null,
+    token,
+  };
+}
+
+/** Answers 204 with what the caller may use as a token. */
+function offerToken(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  config: NovaApiConfig,
+  { legacy }: { readonly legacy: boolean },
+): void {
+  const url = `${linkBase(request, config)}/${legacy ? 'v2' : 'v2.1'}`;
+  const offer = tokenOffer(one(request.headers['x-auth-user']), one(request.headers['x-auth-project-id']), url);
+  void reply.code(204).headers(offer).send();
+}
+
+/** Sets the answer's version headers and answers the version, or throws 400 (no headers) or 406 (asked-for echoed). */
+function agreeOnMicroversion(request: FastifyRequest, reply: FastifyReply): Microversion {
+  const asked = negotiate(
+    one(request.headers['openstack-api-version']),
+    one(request.headers['x-openstack-nova-api-version']),
+  );
+  switch (asked.kind) {
+    case 'malformed':
+      throw new ApiFault(
+        400,
+        `API Version String ${asked.asked} is of invalid format. Must be of format MajorNum.MinorNum.`,
+      );
+    case 'unsupported':
+      setVersionHeaders(reply, asked.asked);
+      throw new ApiFault(
+        406,
+        `Version ${asked.asked} is not supported by the API. Minimum is ${formatMicroversion(MIN_MICROVERSION)} and maximum is ${formatMicroversion(MAX_MICROVERSION)}.`,
+      );
+    case 'agreed':
+      setVersionHeaders(reply, formatMicroversion(asked.version));
+      return asked.version;
+  }
+}
+
+function setVersionHeaders(reply: FastifyReply, version: string): void {
+  reply.header(VERSION_HEADERS.standard, `compute ${version}`);
+  reply.header(VERSION_HEADERS.legacy, version);
+  reply.header('Vary', [VERSION_HEADERS.standard, VERSION_HEADERS.legacy]);
+}
+
+/** Keys that the transformer to classes drops without a word; better refused. */
+const UNSAFE_KEY = /"(?:__proto__|constructor)"\s*:/;
+const JSON_TYPES = ['application/json', 'application/vnd.openstack.compute+json', 'text/plain'];
+
+function parseJson(request: FastifyRequest): unknown {
+  const text = request.body;
+  if (typeof text !== 'string' || text === '') return null;
+  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+  if (type !== undefined && type !== '' && !JSON_TYPES.includes(type)) {
+    throw new ApiFault(415, `Unsupported Content-Type ${type}`);
+  }
+  if (UNSAFE_KEY.test(text)) throw new ApiFault(400, 'Malformed request body');
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new ApiFault(400, 'Malformed request body');
+  }
+}
+
+const one = (header: string | string[] | undefined): string | undefined =>
+  Array.isArray(header) ? header.join(', ') : header;

@@ -1,0 +1,23 @@
+import { describe, expect, it } from '@jest/globals';
+import { routedUrl } from './requested-path.js';
+
+describe('routedUrl', () => {
+  it.each([
+    ['/', '/'],
+    ['/?a=1', '/?a=1'],
+    ['/health', '/health'],
+    ['/v2.1', '/v2.1'],
+    ['/v2.1/', '/v2.1'],
+    ['/v2/', '/v2'],
+    ['/v2.1/servers/detail?limit=1', '/v2.1/servers/detail?limit=1'],
+    ['/v2/servers', '/v2.1/servers'],
+    ['/v2.1/abc-123/servers?x=/v2.1/', '/v2.1/servers?x=/v2.1/'],
+    ['/v2.1/abc-123', '/v2.1/abc-123'],
+    ['/v2.1/ABC/servers', '/v2.1/ABC/servers'],
+    ['/v2.2/servers', '/choices'],
+    ['/servers', '/choices'],
+    ['/choices', '/choices'],
+  ])('%s is routed as %s', (url, routed) => {
+    expect(routedUrl(url)).toBe(routed);
+  });
+});

@@ -1,0 +1,148 @@
+import { applyDecorators } from '@nestjs/common';
+import { Type } from 'class-transformer';
+import { IsDefined, ValidateBy, ValidateNested, type ValidationOptions } from 'class-validator';
+import { pythonRepr } from './python-repr.js';
+import { parseTime } from './timestamps.js';
+
+/**
+ * Nova's field rules (nova:nova/api/validation/parameter_types.py) as decorators for request classes. A field is
+ * optional unless it is `Required`; null is refused unless a rule allows it. The last argument says at which
+ * microversions the rule holds (see microversion.ts); outside them an undeclared field is refused as unknown.
+ */
+type Versions = Pick<ValidationOptions, 'groups'>;
+
+/** null when the value is right, else the reason in json-schema's words. */
+type Why = (value: unknown) => string | null;
+
+export function Rule(name: string, why: Why, versions: Versions = {}): PropertyDecorator {
+  const validator = {
+    validate: (value: unknown) => why(value) === null,
+    defaultMessage: (args?: { value: unknown }) => why(args?.value) ?? 'is not valid',
+  };
+  return ValidateBy({ name, validator }, versions);
+}
+
+export const Required = (versions: Versions = {}): PropertyDecorator => IsDefined(versions);
+
+export interface TextLimits {
+  readonly min?: number;
+  readonly max?: number;
+  readonly pattern?: RegExp;
+  readonly nullable?: true;
+}
+
+export const whyNotText =
+  (limits: TextLimits): Why =>
+  (value) => {
+    if (value === null && limits.nullable === true) return null;
+    if (typeof value !== 'string') return `${pythonRepr(value)} is not of type 'string'`;
+    const length = value.match(/./gsu)?.length ?? 0;
+    if (length < (limits.min ?? 0))
+      return length === 0 ? `'' should be non-empty` : `${pythonRepr(value)} is too short`;
+    if (length > (limits.max ?? Number.MAX_SAFE_INTEGER)) return `${pythonRepr(value)} is too long`;
+    if (limits.pattern !== undefined && !limits.pattern.test(value)) {
+      return `${pythonRepr(value)} does not match ${pythonRepr(limits.pattern.source)}`;
+    }
+    return null;
+  };
+export const Text = (limits: TextLimits = {}, versions?: Versions): PropertyDecorator =>
+  Rule('text', whyNotText(limits), versions);
+
+/** Printable, no blanks at the ends. */
+export const whyNotName: Why = (value) =>
+  whyNotText({ min: 1, max: 255, pattern: /^(?! )[^\p{Cc}\p{Cs}]*(?<! )$/u })(value);
+export const Name = (versions?: Versions): PropertyDecorator => Rule('name', whyNotName, versions);
+
+export const OneOf = (words: readonly unknown[], versions?: Versions): PropertyDecorator =>
+  Rule(
+    'oneOf',
+    (value) => (words.includes(value) ? null : `${pythonRepr(value)} is not one of ${pythonRepr(words)}`),
+    versions,
+  );
+
+const UUID_WITH_OR_WITHOUT_DASHES = /^(?:urn:)?(?:uuid:)?\{*[0-9a-f]{32}\}*$/i;
+/** As oslo's check: upper case, braces and a form without dashes pass too. */
+const isUuidLike = (value: unknown): boolean =>
+  typeof value === 'string' && UUID_WITH_OR_WITHOUT_DASHES.test(value.replaceAll('-', ''));
+export const whyNotUuid: Why = (value) => {
+  if (typeof value !== 'string') return `${pythonRepr(value)} is not of type 'string'`;
+  return isUuidLike(value) ? null : `${pythonRepr(value)} is not a 'uuid'`;
+};
+export const Uuid = (versions?: Versions): PropertyDecorator => Rule('uuid', whyNotUuid, versions);
+export const UuidOrNull = (versions?: Versions): PropertyDecorator =>
+  Rule('uuid', (value) => (value === null ? null : whyNotUuid(value)), versions);
+export const UuidOrEmpty = (versions?: Versions): PropertyDecorator =>
+  Rule('uuid', (value) => (value === '' ? null : whyNotUuid(value)), versions);
+
+/** ISO 8601; read it with `parseTime`. */
+export const Time = (versions?: Versions): PropertyDecorator =>
+  Rule(
+    'time',
+    (value) =>
+      typeof value === 'string' && parseTime(value) !== null ? null : `${pythonRepr(value)} is not a 'date-time'`,
+    versions,
+  );
+
+const TRUE = [true, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't'];
+const FALSE = [false, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f'];
+/** A boolean or one of the words that oslo takes for one; read it with `isTrue`. */
+export const Boolish = (versions?: Versions): PropertyDecorator => OneOf([...TRUE, ...FALSE], versions);
+export const isTrue = (value: unknown): boolean => TRUE.includes(value as boolean | string);
+
+export const Whole = (limits: { min: number; nullable?: true; text?: true }, versions?: Versions): PropertyDecorator =>
+  Rule(
+    'whole',
+    (value) => {
+      if (value === null && limits.nullable === true) return null;
+      const fromText = typeof value === 'string' && limits.text === true && /^-?\d+$/.test(value);
+      const number = fromText ? Number(value) : value;
+      if (typeof number !== 'number' || !Number.isSafeInteger(number)) {
+        return `${pythonRepr(value)} is not of type 'integer'`;
+      }
+      return number < limits.min ? `${pythonRepr(value)} is less than the minimum of ${limits.min}` : null;
+    },
+    versions,
+  );
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+const whyNotObject: Why = (value) => (isObject(value) ? null : `${pythonRepr(value)} is not of type 'object'`);
+
+/** Metadata: short keys, short texts. */
+export const TextMap = (versions?: Versions): PropertyDecorator =>
+  Rule(
+    'textMap',
+    (value) => {
+      if (!isObject(value)) return whyNotObject(value);
+      for (const [key, item] of Object.entries(value as object)) {
+        if (!/^[a-zA-Z0-9-_:. ]{1,255}$/.test(key)) return `${pythonRepr(key)} is not a valid key`;
+        const why = whyNotText({ max: 255 })(item);
+        if (why !== null) return why;
+      }
+      return null;
+    },
+    versions,
+  );
+
+export const AnyObject = (versions?: Versions): PropertyDecorator => Rule('object', whyNotObject, versions);
+export const Anything = (versions?: Versions): PropertyDecorator => Rule('anything', () => null, versions);
+
+/** A nested request class. */
+export const ObjectOf = (type: () => new () => object, versions: Versions = {}): PropertyDecorator =>
+  applyDecorators(Rule('object', whyNotObject, versions), ValidateNested(versions), Type(type));
+
+export const whyNotListOf =
+  (item: Why, limits: { min?: number; max?: number } = {}): Why =>
+  (value) => {
+    if (!Array.isArray(value)) return `${pythonRepr(value)} is not of type 'array'`;
+    if (value.length < (limits.min ?? 0)) return `${pythonRepr(value)} should be non-empty`;
+    if (value.length > (limits.max ?? Number.MAX_SAFE_INTEGER)) return `${pythonRepr(value)} is too long`;
+    return value.map(item).find((why) => why !== null) ?? null;
+  };
+
+/** A list of nested request classes. */
+export const ListOf = (
+  type: () => new () => object,
+  limits: { min?: number } = {},
+  versions: Versions = {},
+): PropertyDecorator =>
+  applyDecorators(Rule('list', whyNotListOf(whyNotObject, limits), versions), ValidateNested(versions), Type(type));

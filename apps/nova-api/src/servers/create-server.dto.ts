@@ -1,0 +1,133 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import { before, SINCE, since, UNTIL, until, within } from '../http/microversion.js';
+import { pythonRepr } from '../http/python-repr.js';
+import {
+  AnyObject,
+  Anything,
+  Boolish,
+  ListOf,
+  Name,
+  ObjectOf,
+  OneOf,
+  Required,
+  Rule,
+  Text,
+  TextMap,
+  Uuid,
+  UuidOrEmpty,
+  Whole,
+  whyNotListOf,
+  whyNotText,
+} from '../http/rules.js';
+
+/**
+ * Body of POST /servers (nova:nova/api/openstack/compute/schemas/servers.py). What Nova's schema allows is allowed here;
+ * server-request.ts then says which of it is served.
+ */
+const whyNotTag = whyNotText({ min: 1, max: 60, pattern: /^[^,/]*$/ });
+const DEVICE_NAME = { min: 1, max: 255, pattern: /^[a-zA-Z0-9._/-]*$/ };
+/** Device tags came in 2.32, were lost by accident, and came back in 2.42. */
+const deviceTags = {
+  groups: [
+    ...within(SINCE['servers.create.first-device-tags'], SINCE['servers.create.first-device-tags']).groups,
+    ...since('servers.create.device-tags').groups,
+  ],
+};
+const IpAddress = (...families: ((text: string) => boolean)[]): PropertyDecorator =>
+  Rule('ip', (value) =>
+    typeof value === 'string' && families.some((isFamily) => isFamily(value))
+      ? null
+      : `${pythonRepr(value)} is not an IP address`,
+  );
+
+class LegacyBlockDeviceDto {
+  @Text({ max: 255 }) readonly virtual_name?: string;
+  @Uuid() readonly volume_id?: string;
+  @Uuid() readonly snapshot_id?: string;
+  @Whole({ min: 1, text: true }) readonly volume_size?: number | string;
+  @Text(DEVICE_NAME) readonly device_name?: string;
+  @Boolish() readonly delete_on_termination?: boolean | string;
+  @Anything() readonly no_device?: unknown;
+  /** Let through by Nova's schema; never read here. */
+  @Text({ max: 16_777_215 }) readonly connection_info?: string;
+}
+
+export class BlockDeviceDto extends LegacyBlockDeviceDto {
+  @OneOf(['volume', 'image', 'snapshot', 'blank']) readonly source_type?: 'volume' | 'image' | 'snapshot' | 'blank';
+  @OneOf(['local', 'volume']) readonly destination_type?: 'local' | 'volume';
+  @Text({ min: 1, max: 255, pattern: /^[a-zA-Z0-9._-]*$/ }) readonly uuid?: string;
+  @Uuid() readonly image_id?: string;
+  @Text({ max: 255 }) readonly guest_format?: string;
+  @Text({ max: 255 }) readonly device_type?: string;
+  @Text({ max: 255 }) readonly disk_bus?: string;
+  @Whole({ min: Number.MIN_SAFE_INTEGER, nullable: true, text: true }) readonly boot_index?: number | string | null;
+  @Rule('tag', whyNotTag, deviceTags) readonly tag?: string;
+  @Text({ max: 255, nullable: true }, since('servers.create.volume-type')) readonly volume_type?: string | null;
+}
+
+class SecurityGroupDto {
+  @Name() readonly name?: string;
+}
+
+/** For lists that are refused as not served unless they are empty, whatever is in them. */
+const anyItem = () => null;
+const MANY_CERTIFICATES = { min: 1, max: 50 };
+
+export class ServerDto {
+  @Required() @Name() readonly name!: string;
+  @Required()
+  @Rule('flavorRef', (value) => (Number.isSafeInteger(value) ? null : whyNotText({ min: 1, max: 255 })(value)))
+  readonly flavorRef!: string | number;
+  @UuidOrEmpty() readonly imageRef?: string;
+  @Text() readonly adminPass?: string;
+  @TextMap() readonly metadata?: Record<string, string>;
+  @Required(since('servers.create.networks-required'))
+  @Rule('networks', whyNotListOf(anyItem), before('servers.create.networks-required'))
+  @Rule(
+    'networks',
+    (value) => (value === 'none' || value === 'auto' ? null : whyNotListOf(anyItem)(value)),
+    since('servers.create.networks-required'),
+  )
+  readonly networks?: 'none' | 'auto' | unknown[];
+  @OneOf(['AUTO', 'MANUAL']) readonly 'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL';
+  @IpAddress(isIPv4) readonly accessIPv4?: string;
+  @IpAddress(isIPv6) readonly accessIPv6?: string;
+  @Name() readonly availability_zone?: string;
+  @ListOf(() => LegacyBlockDeviceDto) readonly block_device_mapping?: LegacyBlockDeviceDto[];
+  @ListOf(() => BlockDeviceDto) readonly block_device_mapping_v2?: BlockDeviceDto[];
+  @Boolish() readonly config_drive?: boolean | string;
+  @Name() readonly key_name?: string;
+  @Whole({ min: 1, text: true }) readonly min_count?: number | string;
+  @Whole({ min: 1, text: true }) readonly max_count?: number | string;
+  @Boolish() readonly return_reservation_id?: boolean | string;
+  @ListOf(() => SecurityGroupDto) readonly security_groups?: SecurityGroupDto[];
+  @Text({ max: 65_535, pattern: /^[A-Za-z0-9+/\s]*={0,2}\s*$/ }) readonly user_data?: string;
+  @Rule('personality', whyNotListOf(anyItem), until('servers.create.personality')) readonly personality?: unknown[];
+  @Text({ max: 255, nullable: true }, since('servers.description')) readonly description?: string | null;
+  @Rule('tags', whyNotListOf(whyNotTag, { max: 50 }), since('servers.create.tags')) readonly tags?: string[];
+  @Rule(
+    'certificates',
+    (value) => (value === null ? null : whyNotListOf(whyNotText({ min: 1 }), MANY_CERTIFICATES)(value)),
+    since('servers.trusted-certificates'),
+  )
+  readonly trusted_image_certificates?: string[] | null;
+  @Text({ min: 1, max: 255, pattern: /^[a-zA-Z0-9-._]*$/ }, since('servers.create.requested-host'))
+  readonly host?: string;
+  @Text({ min: 1, max: 255, pattern: /^[a-zA-Z0-9-._]*$/ }, since('servers.create.requested-host'))
+  readonly hypervisor_hostname?: string;
+  @Text(
+    { min: 2, max: 63, pattern: /^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/ },
+    within(SINCE['servers.hostname'], UNTIL['servers.create.hostname-short']),
+  )
+  @Text(
+    { min: 2, max: 255, pattern: /^[a-zA-Z0-9]+[a-zA-Z0-9-.]*[a-zA-Z0-9]+$/ },
+    since('servers.create.hostname-fqdn'),
+  )
+  readonly hostname?: string;
+}
+
+export class CreateServerDto {
+  @Required() @ObjectOf(() => ServerDto) readonly server!: ServerDto;
+  @AnyObject() readonly 'os:scheduler_hints'?: object;
+  @AnyObject() readonly 'OS-SCH-HNT:scheduler_hints'?: object;
+}

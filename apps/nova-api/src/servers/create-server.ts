@@ -1,0 +1,76 @@
+import { NovellaError, type Random } from '@novella/core';
+import type { ImageService } from '@novella/image';
+import { ApiFault } from '../http/fault.js';
+import { type PolicyTarget, authorize } from '../http/policy.js';
+import { type ApiCall, requesterOf } from '../http/request-context.js';
+import { reserveAtCinder, type ReserveIo } from '../volume-attachments/reserve-at-cinder.js';
+import type { CreateServerDto, ServerDto } from './create-server.dto.js';
+import { type CreateFacts, decideCreate, type NewServer } from './decide-create.js';
+import { readServerRequest, type ServerRequest } from './server-request.js';
+
+/**
+ * POST /servers: read what it is made of, decide, write server, mappings and build operation, reserve its volumes at
+ * Cinder in the user's name, let the engine begin. A refusal by Cinder leaves nothing behind.
+ */
+export interface CreateServerIo extends ReserveIo {
+  readonly images: ImageService;
+  readonly random: Random;
+}
+
+export async function createServer(
+  io: CreateServerIo,
+  call: ApiCall,
+  body: CreateServerDto,
+): Promise<{ request: ServerRequest; created: NewServer }> {
+  authorizeCreate(call, body.server);
+  const request = readServerRequest(body);
+  const facts = await readFacts(io, request, call);
+  const created = decideCreate(request, facts, call, () => io.random.uuid());
+  const { confirmWithin } = io.config;
+  const { operation, mappings } = await io.store.createInstance({
+    ...created,
+    requester: requesterOf(call.context),
+    confirmWithin,
+  });
+  if (mappings.length > 0) {
+    await reserveAtCinder(io, { serverId: created.instance.id, operation, mappings, user: call.context }).catch(
+      asBadRequest,
+    );
+  }
+  io.hint();
+  return { request, created };
+}
+
+function authorizeCreate({ context }: ApiCall, server: ServerDto): void {
+  const target: PolicyTarget = { projectId: context.projectId };
+  authorize(context, 'os_compute_api:servers:create', target);
+  if (server.availability_zone?.includes(':') === true) {
+    authorize(context, 'os_compute_api:servers:create:forced_host', target);
+  }
+  if (server.host !== undefined || server.hypervisor_hostname !== undefined) {
+    authorize(context, 'compute:servers:create:requested_destination', target);
+  }
+  if ((server.block_device_mapping_v2 ?? []).length > 0) {
+    authorize(context, 'os_compute_api:servers:create:attach_volume', target);
+  }
+  if ((server.trusted_image_certificates ?? []).length > 0) {
+    authorize(context, 'os_compute_api:servers:create:trusted_certs', target);
+  }
+}
+
+async function readFacts(io: CreateServerIo, request: ServerRequest, { context }: ApiCall): Promise<CreateFacts> {
+  const [flavor, image, volumes] = await Promise.all([
+    io.store.flavor(request.flavorRef),
+    request.imageRef === null ? null : io.images.image(request.imageRef),
+    Promise.all(request.volumes.map(({ volumeId }) => io.cinder.volume(volumeId, context))).catch(asBadRequest),
+  ]);
+  return { flavor, image, volumes: new Map(volumes.map((volume) => [volume.id, volume])) };
+}
+
+/** A volume that is not there is a wrong body here, not a wrong URL. */
+function asBadRequest(error: unknown): never {
+  if (error instanceof NovellaError && error.code === 'volume-not-found') {
+    throw new ApiFault(400, `Block Device Mapping is Invalid: ${error.message}`, { cause: error });
+  }
+  throw error;
+}

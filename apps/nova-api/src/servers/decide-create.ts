@@ -1,0 +1,109 @@
+import { type BlockDeviceMappingId, gib, gibToBytes, type ServerId, type VolumeId } from '@novella/core';
+import type { Image } from '@novella/image';
+import type { Flavor, NewBlockDeviceMapping, NewInstance } from '@novella/persistence';
+import { ApiFault } from '../http/fault.js';
+import { has } from '../http/microversion.js';
+import { allows } from '../http/policy.js';
+import type { ApiCall } from '../http/request-context.js';
+import { whyNotAttachable } from '../volume-attachments/decide-attach.js';
+import type { VolumeFacts } from '../volume-api.js';
+import type { ServerRequest } from './server-request.js';
+
+/** Whether the server can be made of what was found, and what to write. Mirrors nova:nova/compute/api.py create. */
+export interface CreateFacts {
+  readonly flavor: Flavor | null;
+  /** null when none was asked for or there is none. */
+  readonly image: Image | null;
+  readonly volumes: ReadonlyMap<VolumeId, VolumeFacts>;
+}
+
+export interface NewServer {
+  readonly instance: NewInstance;
+  readonly mappings: readonly NewBlockDeviceMapping[];
+}
+
+export function decideCreate(
+  request: ServerRequest,
+  facts: CreateFacts,
+  call: Pick<ApiCall, 'context' | 'microversion'>,
+  newId: () => string,
+): NewServer {
+  const { flavor } = facts;
+  if (flavor === null || flavor.disabled) throw new ApiFault(400, `Flavor ${request.flavorRef} could not be found.`);
+  if (request.imageRef === null) checkBootVolume(request, facts);
+  else checkImage(request.imageRef, facts.image, flavor, call);
+  const diskBus = rootBus(request, facts);
+  const { context } = call;
+  return {
+    instance: {
+      id: newId() as ServerId,
+      projectId: context.projectId,
+      userId: context.userId,
+      name: request.name,
+      description: request.description,
+      flavor,
+      imageRef: request.imageRef,
+      diskBus,
+      metadata: request.metadata,
+      availabilityZone: request.availabilityZone,
+      keyName: null,
+    },
+    mappings: request.volumes.map((wanted) => {
+      const volume = volumeOf(facts, wanted.volumeId);
+      const why = whyNotAttachable(volume, has(call.microversion, 'multiattach'));
+      if (why !== null) throw new ApiFault(400, why);
+      return {
+        id: newId() as BlockDeviceMappingId,
+        volumeId: wanted.volumeId,
+        size: volume.size,
+        bus: wanted.bus ?? diskBus,
+        device: wanted.device,
+        bootIndex: wanted.bootIndex,
+        tag: wanted.tag,
+        deleteOnTermination: wanted.deleteOnTermination,
+        multiattach: volume.multiattach,
+      };
+    }),
+  };
+}
+
+function checkImage(
+  imageRef: string,
+  image: Image | null,
+  flavor: Flavor,
+  { context }: Pick<ApiCall, 'context'>,
+): void {
+  if (image === null) throw new ApiFault(400, `Image ${imageRef} could not be found.`);
+  if (image.minMemoryMib > flavor.memoryMib) {
+    throw new ApiFault(400, "Flavor's memory is too small for requested image.");
+  }
+  if (flavor.rootGib === 0) {
+    const target = { projectId: context.projectId };
+    if (allows(context, 'os_compute_api:servers:create:zero_disk_flavor', target)) return;
+    throw new ApiFault(403, 'Only volume-backed servers are allowed for flavors with zero disk.');
+  }
+  const root = gibToBytes(gib(flavor.rootGib));
+  if (image.minDiskGib > flavor.rootGib || image.size > root) {
+    throw new ApiFault(400, "Flavor's disk is too small for requested image.");
+  }
+}
+
+function checkBootVolume(request: ServerRequest, facts: CreateFacts): void {
+  const boot = request.volumes.find(({ bootIndex }) => bootIndex === 0);
+  if (boot === undefined) throw new ApiFault(400, 'Block Device Mapping is Invalid: there is no boot volume.');
+  if (!volumeOf(facts, boot.volumeId).bootable) {
+    throw new ApiFault(400, `Block Device ${boot.volumeId} is not bootable.`);
+  }
+}
+
+function rootBus(request: ServerRequest, facts: CreateFacts): 'virtio' | 'scsi' {
+  if (facts.image !== null) return facts.image.properties.diskBus;
+  const boot = request.volumes.find(({ bootIndex }) => bootIndex === 0);
+  return boot?.bus ?? 'virtio';
+}
+
+function volumeOf(facts: CreateFacts, id: VolumeId): VolumeFacts {
+  const volume = facts.volumes.get(id);
+  if (volume === undefined) throw new ApiFault(400, `Block Device Mapping is Invalid: failed to get volume ${id}.`);
+  return volume;
+}

@@ -1,0 +1,185 @@
+import { parseVolumeId, type VolumeId } from '@novella/core';
+import { ApiFault } from '../http/fault.js';
+import { isTrue } from '../http/rules.js';
+import type { BlockDeviceDto, CreateServerDto, ServerDto } from './create-server.dto.js';
+
+/**
+ * What a valid body asks for, in our terms; a clear 400 for what Nova would do and this service does not.
+ * Rules of block devices: nova:nova/block_device.py from_api, nova:nova/compute/api.py _validate_bdm.
+ */
+export interface ServerRequest {
+  readonly name: string;
+  readonly description: string | null;
+  readonly flavorRef: string;
+  /** null: boots from the volume whose bootIndex is 0. */
+  readonly imageRef: string | null;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly availabilityZone: string | null;
+  readonly adminPass: string | null;
+  readonly returnReservationId: boolean;
+  readonly volumes: readonly RequestedVolume[];
+}
+
+export interface RequestedVolume {
+  readonly volumeId: VolumeId;
+  readonly bootIndex: number | null;
+  readonly device: string | null;
+  readonly bus: 'virtio' | 'scsi' | null;
+  readonly tag: string | null;
+  readonly deleteOnTermination: boolean;
+}
+
+/** The only zone there is. */
+export const AVAILABILITY_ZONE = 'nova';
+
+export function readServerRequest(body: CreateServerDto): ServerRequest {
+  const { server } = body;
+  refuseUnserved(body);
+  const imageRef = server.imageRef === undefined || server.imageRef === '' ? null : server.imageRef;
+  const devices = server.block_device_mapping_v2 ?? [];
+  const volumes = devices.map((device) => readDevice(device, imageRef)).filter((volume) => volume !== null);
+  checkBootOrder(devices, imageRef);
+  for (const key of ['volumeId', 'device'] as const) {
+    const given = volumes.map((volume) => volume[key]).filter((value) => value !== null);
+    if (new Set<string>(given).size < given.length) refuseDevice('a volume or device name is given twice');
+  }
+  return {
+    name: server.name,
+    description: server.description ?? null,
+    flavorRef: String(server.flavorRef),
+    imageRef,
+    metadata: server.metadata ?? {},
+    availabilityZone: server.availability_zone ?? null,
+    adminPass: server.adminPass ?? null,
+    returnReservationId: isTrue(server.return_reservation_id),
+    volumes,
+  };
+}
+
+/** Fields that Nova would act on and this service cannot: each with what it says about it. */
+const UNSERVED: readonly [keyof ServerDto, asks: (server: ServerDto) => boolean, message: string][] = [
+  [
+    'networks',
+    ({ networks }) => networks === 'auto' || (Array.isArray(networks) && networks.length > 0),
+    "Networks are not served: 'networks' must be 'none'.",
+  ],
+  [
+    'block_device_mapping',
+    (server) => (server.block_device_mapping ?? []).length > 0,
+    "Use 'block_device_mapping_v2': the older 'block_device_mapping' is not served.",
+  ],
+  [
+    'min_count',
+    (server) => Number(server.min_count ?? 1) > 1 || Number(server.max_count ?? 1) > 1,
+    'One server is created per request: min_count and max_count must be 1.',
+  ],
+  ['key_name', (server) => server.key_name !== undefined, 'Invalid key_name provided.'],
+  [
+    'security_groups',
+    (server) => (server.security_groups ?? []).some(({ name }) => name !== undefined && name !== 'default'),
+    'Security group not found: there is only default.',
+  ],
+  [
+    'availability_zone',
+    (server) => server.availability_zone !== undefined && server.availability_zone !== AVAILABILITY_ZONE,
+    'The requested availability zone is not available',
+  ],
+  ['config_drive', (server) => isTrue(server.config_drive), 'Config drives are not served.'],
+  [
+    'user_data',
+    (server) => server.user_data !== undefined && server.user_data !== '',
+    'user_data is not served: there is neither a config drive nor a metadata service.',
+  ],
+  [
+    'personality',
+    (server) => (server.personality ?? []).length > 0,
+    'personality is not served: files cannot be put into the server.',
+  ],
+  ['accessIPv4', (server) => server.accessIPv4 !== undefined, 'accessIPv4 is not served.'],
+  ['accessIPv6', (server) => server.accessIPv6 !== undefined, 'accessIPv6 is not served.'],
+  ['tags', (server) => (server.tags ?? []).length > 0, 'Tags of servers are not served.'],
+  [
+    'trusted_image_certificates',
+    (server) => (server.trusted_image_certificates ?? []).length > 0,
+    'trusted_image_certificates are not served: images are not verified.',
+  ],
+  [
+    'host',
+    (server) => server.host !== undefined || server.hypervisor_hostname !== undefined,
+    'A host cannot be asked for.',
+  ],
+  ['hostname', (server) => server.hostname !== undefined, "hostname is not served: it follows from the server's name."],
+  ['OS-DCF:diskConfig', (server) => server['OS-DCF:diskConfig'] === 'AUTO', 'Only OS-DCF:diskConfig MANUAL is served.'],
+];
+
+function refuseUnserved(body: CreateServerDto): void {
+  const { server } = body;
+  if (Number(server.min_count ?? 1) > Number(server.max_count ?? server.min_count ?? 1)) {
+    throw new ApiFault(400, 'min_count must be <= max_count');
+  }
+  const refused = UNSERVED.find(([, asks]) => asks(server));
+  if (refused !== undefined) throw new ApiFault(400, refused[2]);
+  const hints = { ...body['os:scheduler_hints'], ...body['OS-SCH-HNT:scheduler_hints'] };
+  if (Object.keys(hints).length > 0) throw new ApiFault(400, 'Scheduler hints are not served.');
+}
+
+/** null: the entry that names the image itself as the root disk. */
+function readDevice(device: BlockDeviceDto, imageRef: string | null): RequestedVolume | null {
+  if (device.source_type === undefined) refuseDevice('Invalid source_type field.');
+  if (device.uuid === undefined && device.source_type !== 'blank') refuseDevice('Missing device UUID.');
+  if (device.source_type === 'image' && device.destination_type === 'local') {
+    if (bootIndexOf(device) !== 0) refuseDevice('Mapping image to local is not supported.');
+    if (device.uuid !== imageRef) refuseDevice('the root image must be the imageRef.');
+    return null;
+  }
+  if (device.source_type !== 'volume') refuseDevice(`source_type ${device.source_type} is not served: give a volume.`);
+  if (device.destination_type === 'local') refuseDevice('a volume has the destination_type volume.');
+  const volumeId = parseVolumeId((device.uuid ?? '').toLowerCase());
+  if (volumeId === null) refuseDevice(`unable to get volume ${device.uuid ?? ''}.`);
+  if (isTrue(device.no_device) || device.no_device === '') refuseDevice('no_device is not served.');
+  if (device.volume_type !== undefined && device.volume_type !== null) refuseDevice('the volume has its type already.');
+  if ((device.guest_format ?? '') !== '') refuseDevice('guest_format is for blank devices.');
+  if (!['', 'disk'].includes(device.device_type ?? ''))
+    refuseDevice(`device_type ${device.device_type ?? ''} is not served.`);
+  return {
+    volumeId,
+    bootIndex: bootIndexOf(device),
+    device: device.device_name === undefined ? null : withDev(device.device_name),
+    bus: readBus(device.disk_bus),
+    tag: device.tag ?? null,
+    deleteOnTermination: isTrue(device.delete_on_termination),
+  };
+}
+
+const withDev = (name: string): string => (name.startsWith('/dev/') ? name : `/dev/${name}`);
+
+function readBus(bus: string | undefined): 'virtio' | 'scsi' | null {
+  if (bus === undefined || bus === '') return null;
+  if (bus === 'virtio' || bus === 'scsi') return bus;
+  refuseDevice(`disk_bus ${bus} is not served: virtio or scsi.`);
+}
+
+/** null: not for booting. */
+function bootIndexOf({ boot_index: given }: BlockDeviceDto): number | null {
+  if (given === undefined || given === null) return null;
+  const index = Number(given);
+  return index < 0 ? null : index;
+}
+
+/** The devices to boot from are exactly 0, 1, 2..; an image that is not alone must be listed among them. */
+function checkBootOrder(devices: readonly BlockDeviceDto[], imageRef: string | null): void {
+  if (devices.length === 0) {
+    if (imageRef === null) throw new ApiFault(400, 'Invalid imageRef provided.');
+    return;
+  }
+  const order = devices.map(bootIndexOf).filter((index) => index !== null);
+  const wrong = order.length === 0 || order.toSorted((a, b) => a - b).some((index, place) => index !== place);
+  const root = devices.find((device) => bootIndexOf(device) === 0);
+  if (wrong || (imageRef !== null && root?.source_type !== 'image')) {
+    refuseDevice('Boot sequence for the instance and image/block device mapping combination is not valid.');
+  }
+}
+
+function refuseDevice(why: string): never {
+  throw new ApiFault(400, `Block Device Mapping is Invalid: ${why}`);
+}

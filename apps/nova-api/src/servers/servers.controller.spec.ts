@@ -1,0 +1,297 @@
+import { createHash } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { gib, type ServerId } from '@novella/core';
+import {
+  activeServer,
+  ADMIN,
+  HOST,
+  newServer,
+  PROJECT,
+  startNovaApi,
+  STRANGER,
+  type TestApi,
+  USER,
+} from '../testing/start-nova-api.js';
+
+let api: TestApi;
+beforeEach(async () => {
+  api = await startNovaApi();
+});
+afterEach(() => api.close());
+
+const ADMIN_HERE = `admin:${PROJECT}`;
+const show = async (id: string, version: string, as = USER) =>
+  (await api.ask('GET', `/v2.1/servers/${id}`, { version, as })).json.server;
+const ids = (answer: { json: { servers: readonly { id: string }[] } }) => answer.json.servers.map(({ id }) => id);
+
+const BASE = [
+  'OS-DCF:diskConfig',
+  'OS-EXT-AZ:availability_zone',
+  'OS-EXT-STS:power_state',
+  'OS-EXT-STS:task_state',
+  'OS-EXT-STS:vm_state',
+  'OS-SRV-USG:launched_at',
+  'OS-SRV-USG:terminated_at',
+  'accessIPv4',
+  'accessIPv6',
+  'addresses',
+  'config_drive',
+  'created',
+  'flavor',
+  'hostId',
+  'id',
+  'image',
+  'key_name',
+  'links',
+  'metadata',
+  'name',
+  'os-extended-volumes:volumes_attached',
+  'progress',
+  'status',
+  'tenant_id',
+  'updated',
+  'user_id',
+];
+const ADMIN_BASE = ['OS-EXT-SRV-ATTR:host', 'OS-EXT-SRV-ATTR:hypervisor_hostname', 'OS-EXT-SRV-ATTR:instance_name'];
+const ADMIN_2_3 = [
+  'hostname',
+  'kernel_id',
+  'ramdisk_id',
+  'launch_index',
+  'reservation_id',
+  'root_device_name',
+  'user_data',
+].map((name) => `OS-EXT-SRV-ATTR:${name}`);
+
+describe('GET /servers/{id}', () => {
+  it.each<[string, string[]]>([
+    ['2.1', []],
+    ['2.8', []],
+    ['2.9', ['locked']],
+    ['2.18', ['locked']],
+    ['2.19', ['locked', 'description']],
+    ['2.26', ['locked', 'description', 'tags']],
+    ['2.63', ['locked', 'description', 'tags', 'trusted_image_certificates']],
+    ['2.71', ['locked', 'description', 'tags', 'trusted_image_certificates', 'server_groups']],
+    ['2.73', ['locked', 'description', 'tags', 'trusted_image_certificates', 'server_groups', 'locked_reason']],
+    [
+      '2.90',
+      [
+        'locked',
+        'description',
+        'tags',
+        'trusted_image_certificates',
+        'server_groups',
+        'locked_reason',
+        'OS-EXT-SRV-ATTR:hostname',
+      ],
+    ],
+    [
+      '2.96',
+      [
+        'locked',
+        'description',
+        'tags',
+        'trusted_image_certificates',
+        'server_groups',
+        'locked_reason',
+        'OS-EXT-SRV-ATTR:hostname',
+        'pinned_availability_zone',
+      ],
+    ],
+  ])('has at %s exactly the fields of that version', async (version, more) => {
+    const server = await show(await activeServer(api), version);
+    expect(Object.keys(server).toSorted()).toEqual([...BASE, ...more].toSorted());
+  });
+
+  it.each<[string, string[]]>([
+    ['2.1', ADMIN_BASE],
+    ['2.3', [...ADMIN_BASE, ...ADMIN_2_3]],
+    ['2.16', [...ADMIN_BASE, ...ADMIN_2_3, 'host_status', 'locked']],
+  ])('shows administrators more at %s', async (version, more) => {
+    const server = await show(await activeServer(api), version, ADMIN);
+    expect(Object.keys(server).toSorted()).toEqual([...BASE, ...more].toSorted());
+    expect(server).toMatchObject({
+      'OS-EXT-SRV-ATTR:host': HOST,
+      'OS-EXT-SRV-ATTR:hypervisor_hostname': 'host-1.example',
+      'OS-EXT-SRV-ATTR:instance_name': 'instance-00000001',
+    });
+    if (version === '2.16') expect(server.host_status).toBe('UP');
+  });
+
+  it('writes times in their two forms, and the states', async () => {
+    const server = await show(await activeServer(api), '2.96');
+    expect(server.created).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    expect(server['OS-SRV-USG:launched_at']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$/);
+    expect(server).toMatchObject({ status: 'ACTIVE', 'OS-EXT-STS:power_state': 1, 'OS-EXT-STS:task_state': null });
+  });
+
+  it('shows the flavor by link before 2.47 and embedded from there', async () => {
+    const id = await activeServer(api);
+    expect((await show(id, '2.46')).flavor.id).toBe('1');
+    expect((await show(id, '2.47')).flavor).toEqual({
+      vcpus: 1,
+      ram: 512,
+      disk: 1,
+      ephemeral: 0,
+      swap: 0,
+      original_name: 'm1.tiny',
+      extra_specs: { 'hw:cpu_policy': 'shared' },
+    });
+  });
+
+  it('hashes project and host into hostId, empty without a host', async () => {
+    const placed = await show(await activeServer(api), '2.1');
+    expect(placed.hostId).toBe(createHash('sha224').update(`${PROJECT}${HOST}`).digest('hex'));
+    const building = await show(await newServer(api), '2.1');
+    expect(building).toMatchObject({ hostId: '', status: 'BUILD', 'OS-EXT-AZ:availability_zone': '' });
+  });
+
+  it('links with the version and project of the request', async () => {
+    const id = await newServer(api);
+    const answer = await api.ask('GET', `/v2.1/${PROJECT}/servers/${id}`);
+    expect(answer.json.server.links.map(({ href }: { href: string }) => href)).toEqual([
+      `http://localhost:80/v2.1/${PROJECT}/servers/${id}`,
+      `http://localhost:80/${PROJECT}/servers/${id}`,
+    ]);
+  });
+
+  it('lists attached volumes, from 2.3 with delete_on_termination', async () => {
+    const id = await activeServer(api);
+    const volumeId = api.cinder.add('99999999-8888-4777-8666-555555555555', { size: gib(1) });
+    await api.ask('POST', `/v2.1/servers/${id}/os-volume_attachments`, { body: { volumeAttachment: { volumeId } } });
+    expect((await show(id, '2.1'))['os-extended-volumes:volumes_attached']).toEqual([{ id: volumeId }]);
+    expect((await show(id, '2.3'))['os-extended-volumes:volumes_attached']).toEqual([
+      { id: volumeId, delete_on_termination: false },
+    ]);
+  });
+
+  it.each(['00000000-1111-4222-8333-444444444444', 'vm-1', '%00'])('is 404 for %s', async (id) => {
+    const answer = await api.ask('GET', `/v2.1/servers/${id}`);
+    expect(answer.code).toBe(404);
+    expect(answer.json.itemNotFound.code).toBe(404);
+  });
+
+  it('is 404 for a stranger and 200 for an administrator of another project', async () => {
+    const id = await newServer(api);
+    expect((await api.ask('GET', `/v2.1/servers/${id}`, { as: STRANGER })).code).toBe(404);
+    expect((await api.ask('GET', `/v2.1/servers/${id}`, { as: ADMIN })).code).toBe(200);
+  });
+});
+
+describe('GET /servers', () => {
+  it('lists the caller’s own servers, newest first, with id, name and links', async () => {
+    const first = await newServer(api);
+    const second = await newServer(api);
+    await newServer(api, STRANGER);
+    const answer = await api.ask('GET', '/v2.1/servers');
+    expect(ids(answer)).toEqual([second, first]);
+    expect(Object.keys(answer.json.servers[0]!).toSorted()).toEqual(['id', 'links', 'name']);
+    expect(answer.json).not.toHaveProperty('servers_links');
+  });
+
+  it('pages: every server once, whatever the size of the page', async () => {
+    const all: ServerId[] = [];
+    for (let n = 0; n < 5; n += 1) all.unshift(await newServer(api));
+    const seen: string[] = [];
+    let url: string | undefined = '/v2.1/servers?limit=2&name=vm';
+    for (let page = 0; url !== undefined && page < 10; page += 1) {
+      const answer: { json: { servers: readonly { id: string }[]; servers_links?: readonly { href: string }[] } } =
+        await api.ask('GET', url);
+      seen.push(...ids(answer));
+      const next: string | undefined = answer.json.servers_links?.[0]?.href;
+      url = next === undefined ? undefined : next.replace('http://localhost:80', '');
+    }
+    expect(seen).toEqual(all);
+  });
+
+  it('shows the detail of show, without server_groups', async () => {
+    const id = await activeServer(api);
+    const { servers } = (await api.ask('GET', '/v2.1/servers/detail', { version: '2.96' })).json;
+    const { server_groups, ...shown } = await show(id, '2.96');
+    expect(server_groups).toEqual([]);
+    expect(servers).toEqual([shown]);
+  });
+
+  it('gives all tenants to administrators and 403 to others', async () => {
+    const mine = await newServer(api);
+    expect(ids(await api.ask('GET', '/v2.1/servers?all_tenants=1', { as: ADMIN }))).toEqual([mine]);
+    expect(ids(await api.ask('GET', '/v2.1/servers', { as: ADMIN }))).toEqual([]);
+    expect(ids(await api.ask('GET', `/v2.1/servers?tenant_id=${PROJECT}`, { as: ADMIN }))).toEqual([mine]);
+    expect((await api.ask('GET', '/v2.1/servers?all_tenants=1')).code).toBe(403);
+    expect((await api.ask('GET', '/v2.1/servers/detail?all_tenants')).code).toBe(403);
+    expect((await api.ask('GET', '/v2.1/servers?all_tenants=0')).code).toBe(200);
+  });
+
+  it.each([
+    ['status=ACTIVE', ['active']],
+    ['status=active&status=BUILD', ['building', 'active']],
+    ['status=BUILD', ['building']],
+    ['name=^vm$', ['building', 'active']],
+    ['name=v', ['building', 'active']],
+    ['name=^m', []],
+    ['flavor=1', ['building', 'active']],
+    ['flavor=2', []],
+    ['ip=10.0.0.1', []],
+    ['changes-since=2100-01-01', []],
+    ['changes-before=2100-01-01', ['building', 'active']],
+    ['vm_state=active', ['active']],
+    ['key_name=mine', []],
+  ])('filters by %s', async (query, expected) => {
+    const names = new Map<string, string>([
+      [await activeServer(api), 'active'],
+      [await newServer(api), 'building'],
+    ]);
+    const answer = await api.ask('GET', `/v2.1/servers?${query}`, { version: '2.96' });
+    expect(ids(answer).map((id) => names.get(id))).toEqual(expected);
+  });
+
+  it('ignores an administrator’s filter from others', async () => {
+    const id = await activeServer(api);
+    expect(ids(await api.ask('GET', '/v2.1/servers?host=nowhere'))).toEqual([id]);
+    expect(ids(await api.ask('GET', '/v2.1/servers?host=nowhere', { as: ADMIN_HERE }))).toEqual([]);
+    expect(ids(await api.ask('GET', `/v2.1/servers?host=${HOST}`, { as: ADMIN_HERE }))).toEqual([id]);
+  });
+
+  it.each([
+    ['2.37', 'status=odd', 200],
+    ['2.38', 'status=odd', 400],
+    ['2.74', 'color=red', 200],
+    ['2.75', 'color=red', 400],
+    ['2.65', 'changes-before=never', 200],
+    ['2.66', 'changes-before=never', 400],
+    ['2.1', 'changes-since=never', 400],
+    ['2.1', 'limit=-1', 400],
+    ['2.1', 'limit=x', 400],
+    ['2.1', 'marker=x', 400],
+    ['2.1', 'marker=00000000-1111-4222-8333-444444444444', 400],
+    ['2.1', 'sort_key=name', 400],
+    ['2.1', 'sort_dir=up', 400],
+    ['2.1', 'sort_key=created_at&sort_dir=desc', 200],
+    ['2.1', 'deleted=True', 400],
+    ['2.1', 'deleted=False', 200],
+    ['2.66', 'changes-since=2026-02-01&changes-before=2026-01-01', 400],
+  ])('at %s answers %s with %i', async (version, query, code) => {
+    expect((await api.ask('GET', `/v2.1/servers/detail?${query}`, { version })).code).toBe(code);
+  });
+});
+
+describe('DELETE /servers/{id}', () => {
+  it('answers 204 once and again, with one delete operation', async () => {
+    const id = await activeServer(api);
+    const hints = api.hints();
+    expect((await api.ask('DELETE', `/v2.1/servers/${id}`)).code).toBe(204);
+    expect((await show(id, '2.1'))['OS-EXT-STS:task_state']).toBe('deleting');
+    expect((await api.ask('DELETE', `/v2.1/servers/${id}`)).code).toBe(204);
+    const deletes = (await api.store.operations({ serverId: id, limit: 10 })).filter(({ kind }) => kind === 'delete');
+    expect(deletes).toHaveLength(1);
+    expect(api.hints()).toBe(hints + 1);
+  });
+
+  it('is 404 for a stranger and for an unknown server', async () => {
+    const id = await newServer(api);
+    expect((await api.ask('DELETE', `/v2.1/servers/${id}`, { as: STRANGER })).code).toBe(404);
+    expect((await api.ask('DELETE', '/v2.1/servers/00000000-1111-4222-8333-444444444444')).code).toBe(404);
+    expect((await show(id, '2.1'))['OS-EXT-STS:task_state']).toBe('scheduling');
+  });
+});

@@ -1,0 +1,56 @@
+import type { ServerId } from '@novella/core';
+
+/** What tests read out of answers; which part is there depends on the answer. */
+export interface AnswerJson {
+  readonly badRequest: FaultJson;
+  readonly itemNotFound: FaultJson;
+  readonly computeFault: FaultJson;
+  readonly serviceUnavailable: FaultJson;
+  readonly events: readonly { readonly code: number; readonly tag?: string }[];
+  readonly server: ServerJson;
+  readonly servers: readonly ServerJson[];
+  readonly servers_links?: readonly LinkJson[];
+  readonly flavor: Readonly<Record<string, unknown>>;
+  readonly flavors: readonly { readonly id: string }[];
+  readonly flavors_links?: readonly LinkJson[];
+  readonly volumeAttachment: AttachmentJson;
+  readonly volumeAttachments: readonly AttachmentJson[];
+  readonly instanceAction: ActionJson;
+  readonly instanceActions: readonly ActionJson[];
+  readonly links?: readonly LinkJson[];
+  readonly versions: readonly VersionJson[];
+  readonly version: VersionJson;
+  readonly choices: readonly VersionJson[];
+  /** Of WebOb's flat form. */
+  readonly code: string;
+}
+
+interface FaultJson {
+  readonly code: number;
+  readonly message: string;
+}
+interface LinkJson {
+  readonly href: string;
+}
+interface ServerJson {
+  readonly [key: string]: unknown;
+  readonly id: ServerId;
+  readonly links: readonly LinkJson[];
+  readonly flavor: Readonly<Record<string, unknown>>;
+}
+interface AttachmentJson {
+  readonly volumeId: string;
+  readonly device: string;
+}
+interface ActionJson {
+  readonly action: string;
+  readonly request_id: string;
+  readonly start_time: string;
+  readonly events: readonly Readonly<Record<string, unknown>>[];
+}
+interface VersionJson {
+  readonly id: string;
+  readonly version: string;
+  readonly links: readonly LinkJson[];
+  readonly 'media-types': readonly { readonly base: string }[];
+}

@@ -1,0 +1,172 @@
+import {
+  bytes,
+  type Clock,
+  type HostName,
+  millis,
+  minutes,
+  type PowerState,
+  seconds,
+  type ServerId,
+  type VmState,
+} from '@novella/core';
+import type { Image } from '@novella/image';
+import { type Flavor, openMemoryStore, type Store } from '@novella/persistence';
+import { systemRandom } from '@novella/service-kit';
+import { createNovaApi } from '../create-nova-api.js';
+import type { NovaApiConfig } from '../nova-api.config.js';
+import type { AnswerJson } from './answer-json.js';
+import { VolumeSimulator } from './volume-simulator.js';
+
+/** The real application on the memory store, with a clock that goes one second on with every look at it. */
+export const PROJECT = 'aaaabbbbccccdddd0000111122223333';
+export const OTHER_PROJECT = 'ffffeeee000011112222333344445555';
+export const USER = `alice:${PROJECT}`;
+export const STRANGER = `mallory:${OTHER_PROJECT}`;
+export const ADMIN = `admin:${OTHER_PROJECT}`;
+export const HOST = 'host-1' as HostName;
+export const IMAGE = '11111111-2222-4333-8444-555555555555';
+export const FLAVOR: Flavor = {
+  id: '1',
+  name: 'm1.tiny',
+  vcpus: 1,
+  memoryMib: 512,
+  rootGib: 1,
+  ephemeralGib: 0,
+  swapMib: 0,
+  isPublic: true,
+  disabled: false,
+  description: 'the smallest',
+  extraSpecs: { 'hw:cpu_policy': 'shared' },
+};
+const CONFIG: NovaApiConfig = {
+  authStrategy: 'noauth2',
+  maxLimit: 1000,
+  maxBodyBytes: 114_688,
+  enableInstancePassword: true,
+  confirmWithin: minutes(5),
+  computeLinkPrefix: null,
+  trustForwardedHeaders: false,
+};
+
+export interface AskOptions {
+  readonly as?: string | null;
+  readonly version?: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export type TestApi = Awaited<ReturnType<typeof startNovaApi>>;
+
+export async function startNovaApi(
+  overrides: Partial<NovaApiConfig> = {},
+  changeStore: (store: Store) => Store = same,
+) {
+  const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
+  await store.putFlavor(FLAVOR);
+  const cinder = new VolumeSimulator();
+  const images = new Map<string, Image>([[IMAGE, image()]]);
+  const logged: unknown[] = [];
+  let hints = 0;
+  const app = await createNovaApi({
+    config: { ...CONFIG, ...overrides },
+    store: changeStore(store),
+    cinder,
+    images: { image: (id) => Promise.resolve(images.get(id) ?? null) },
+    hint: () => (hints += 1),
+    log: {
+      debug: ignore,
+      info: ignore,
+      warn: (_, facts) => logged.push(facts),
+      error: (_, facts) => logged.push(facts),
+    },
+    random: systemRandom,
+  });
+
+  async function ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, options: AskOptions = {}) {
+    const token = options.as === undefined ? USER : options.as;
+    const version = options.version === undefined ? {} : { 'openstack-api-version': `compute ${options.version}` };
+    const { body } = options;
+    const answer = await app.inject({
+      method,
+      url,
+      headers: {
+        ...(token === null ? {} : { 'x-auth-token': token }),
+        ...version,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...options.headers,
+      },
+      ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+    return { code: answer.statusCode, headers: answer.headers, text: answer.body, json: parse(answer.body) };
+  }
+
+  return { app, store, cinder, images, logged, hints: () => hints, ask, close: () => app.close() };
+}
+
+/** A server as POST leaves it: building, on no host. Answers its id. */
+export async function newServer(api: TestApi, as: string = USER): Promise<ServerId> {
+  const body = { server: { name: 'vm', flavorRef: FLAVOR.id, imageRef: IMAGE, networks: 'none' } };
+  const answer = await api.ask('POST', '/v2.1/servers', { version: '2.51', body, as });
+  if (answer.code !== 202) throw new Error(`server not made: ${answer.text}`);
+  return answer.json.server.id;
+}
+
+/** Lets the store's engine side end the build on HOST, as a conductor would. */
+export async function built(api: TestApi, id: ServerId, vmState: VmState = 'active'): Promise<ServerId> {
+  const { store } = api;
+  const capacity = { vcpus: 64, memoryMib: 65_536, diskGib: 1000 };
+  const report = { version: '1', capabilities: [], connectorProperties: {}, capacity };
+  const hypervisor = { type: 'fake', version: '1', hostname: 'host-1.example' };
+  await store.reportService({ host: HOST, binary: 'nova-compute', hypervisor, ...report });
+  const [build] = (await store.operations({ serverId: id, open: true, limit: 1 })).filter(
+    ({ kind }) => kind === 'build',
+  );
+  if (build === undefined) throw new Error('no build operation');
+  const claimed = await store.claimOne(build.id, 'test', seconds(60));
+  if (claimed === null) throw new Error('the build cannot be claimed');
+  await store.place(claimed, id, HOST, { vcpus: 1, memoryMib: 512, diskGib: 1 });
+  const sent = await store.dispatch(claimed, { host: HOST, step: null, generation: 1, deadlineIn: seconds(60) });
+  if (sent === null || sent === 'excluded') throw new Error('the build cannot be dispatched');
+  const powerState: PowerState = vmState === 'stopped' ? 'shutdown' : 'running';
+  await store.end(sent, {
+    result: 'succeeded',
+    changes: { instance: { vmState, taskState: null, powerState, launched: true } },
+  });
+  return id;
+}
+
+export const activeServer = async (api: TestApi, as: string = USER): Promise<ServerId> =>
+  built(api, await newServer(api, as));
+
+export const image = (changes: Partial<Image> = {}): Image => ({
+  id: IMAGE,
+  name: 'cirros',
+  diskFormat: 'qcow2',
+  path: '/images/cirros',
+  size: bytes(20_000_000),
+  minDiskGib: 0,
+  minMemoryMib: 0,
+  properties: { kernelId: null, ramdiskId: null, commandLine: null, diskBus: 'virtio' },
+  ...changes,
+});
+
+function tickingClock(): Clock {
+  let now = Date.UTC(2026, 0, 2, 3, 4, 5);
+  return {
+    monotonic: () => millis((now += 1000)),
+    wallTime: () => new Date((now += 1000)),
+    sleep: () => Promise.resolve(),
+  };
+}
+
+/** An empty object for what is no JSON. */
+function parse(text: string): AnswerJson {
+  try {
+    return JSON.parse(text) as AnswerJson;
+  } catch {
+    return {} as AnswerJson;
+  }
+}
+
+const ignore = (): void => undefined;
+const same = (store: Store): Store => store;

@@ -1,0 +1,28 @@
+import type { AttachmentId, GiB, ProjectId, ServerId, VolumeId } from '@novella/core';
+
+/**
+ * What nova-api asks Cinder for, in the user's name. Errors: volume-not-found, cinder-refused, cinder-unauthorized,
+ * cinder-unreachable (nothing is known of what Cinder did), cinder-answer-invalid.
+ */
+export interface VolumeApi {
+  volume(id: VolumeId, user: VolumeUser): Promise<VolumeFacts>;
+  /** Reserves the volume for the server. Another call for the same pair reserves again, if Cinder lets it. */
+  createAttachment(volume: VolumeId, server: ServerId, user: VolumeUser): Promise<AttachmentId>;
+  /** An attachment that is not there is no error. */
+  deleteAttachment(id: AttachmentId, user: VolumeUser): Promise<void>;
+}
+
+/** The user on whose behalf Cinder is asked. */
+export interface VolumeUser {
+  readonly token: string;
+  readonly projectId: ProjectId;
+  readonly requestId: string;
+}
+
+export interface VolumeFacts {
+  readonly id: VolumeId;
+  readonly status: string;
+  readonly size: GiB;
+  readonly multiattach: boolean;
+  readonly bootable: boolean;
+}

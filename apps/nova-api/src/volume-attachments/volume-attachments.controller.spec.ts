@@ -1,0 +1,189 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { ErrorCode, ServerId, VolumeId } from '@novella/core';
+import {
+  activeServer,
+  built,
+  newServer,
+  startNovaApi,
+  STRANGER,
+  type TestApi,
+  USER,
+} from '../testing/start-nova-api.js';
+
+const VOLUME = '99999999-8888-4777-8666-555555555555';
+const OTHER = '99999999-8888-4777-8666-000000000000';
+
+let api: TestApi;
+let server: ServerId;
+let volume: VolumeId;
+beforeEach(async () => {
+  api = await startNovaApi();
+  server = await activeServer(api);
+  volume = api.cinder.add(VOLUME);
+});
+afterEach(() => api.close());
+
+const url = (id: string = server, rest = '') => `/v2.1/servers/${id}/os-volume_attachments${rest}`;
+const attach = (fields: object = {}, version = '2.60') =>
+  api.ask('POST', url(), { version, body: { volumeAttachment: { volumeId: VOLUME, ...fields } } });
+const mappings = async () => (await api.store.blockDeviceMappings([server])).get(server) ?? [];
+const openAttaches = async () =>
+  (await api.store.operations({ serverId: server, open: true, limit: 10 })).filter(({ kind }) => kind === 'attach');
+
+describe('POST os-volume_attachments', () => {
+  it('answers the reserved device, has the attachment at Cinder and a queued operation', async () => {
+    const hints = api.hints();
+    const answer = await attach();
+    expect(answer.code).toBe(200);
+    expect(answer.json).toEqual({
+      volumeAttachment: { id: VOLUME, volumeId: VOLUME, serverId: server, device: '/dev/vdb' },
+    });
+    const [[attachmentId, attachment] = []] = api.cinder.attachments;
+    expect(attachment).toEqual({ volume: VOLUME, server });
+    expect((await mappings())[0]?.attachmentId).toBe(attachmentId);
+    expect(await openAttaches()).toMatchObject([{ state: 'queued', volumeId: VOLUME }]);
+    expect(api.hints()).toBe(hints + 1);
+  });
+
+  it('asks Cinder with the user’s own token', async () => {
+    await attach();
+    expect(api.cinder.users.map(({ token }) => token)).toContain(USER);
+  });
+
+  it('equals what list shows afterwards, below 2.89', async () => {
+    const { volumeAttachment } = (await attach({ tag: 'data', delete_on_termination: true }, '2.88')).json;
+    const list = await api.ask('GET', url(), { version: '2.88' });
+    expect(list.json).toEqual({ volumeAttachments: [volumeAttachment] });
+    expect(volumeAttachment).toMatchObject({ tag: 'data', delete_on_termination: true });
+  });
+
+  it('keeps id and hides attachment_id at 2.89', async () => {
+    const { volumeAttachment } = (await attach({}, '2.89')).json;
+    expect(Object.keys(volumeAttachment).toSorted()).toEqual([
+      'delete_on_termination',
+      'device',
+      'id',
+      'serverId',
+      'tag',
+      'volumeId',
+    ]);
+  });
+
+  it('takes the device that was asked for, and refuses it with 409 when it is taken', async () => {
+    api.cinder.add(OTHER);
+    expect((await attach({ device: '/dev/vdq' })).json.volumeAttachment.device).toBe('/dev/vdq');
+    expect((await attach({ volumeId: OTHER, device: '/dev/vdq' })).code).toBe(409);
+    expect(api.cinder.attachments.size).toBe(1);
+  });
+
+  it.each<[string, object, string, number]>([
+    ['no volume', { volumeId: undefined }, '2.60', 400],
+    ['a volume that is no uuid', { volumeId: 'vol-1' }, '2.60', 400],
+    ['an unknown volume', { volumeId: OTHER }, '2.60', 404],
+    ['a bad device', { device: 'vdb' }, '2.60', 400],
+    ['a tag with a comma', { tag: 'a,b' }, '2.60', 400],
+    ['a tag before 2.49', { tag: 'a' }, '2.48', 400],
+    ['delete_on_termination before 2.79', { delete_on_termination: true }, '2.78', 400],
+    ['delete_on_termination that is no boolean', { delete_on_termination: 'maybe' }, '2.79', 400],
+    ['an unknown key', { mountpoint: '/mnt' }, '2.60', 400],
+  ])('refuses %s and writes nothing', async (_, fields, version, code) => {
+    expect((await attach(fields, version)).code).toBe(code);
+    expect(await mappings()).toEqual([]);
+    expect(api.cinder.attachments.size).toBe(0);
+  });
+
+  it.each([
+    ['in-use', false, '2.60', 400],
+    ['error', false, '2.60', 400],
+    ['available', true, '2.59', 400],
+    ['available', true, '2.60', 200],
+    ['in-use', true, '2.60', 200],
+  ])('a volume that is %s, multiattach %s, at %s gives %i', async (status, multiattach, version, code) => {
+    api.cinder.add(VOLUME, { status, multiattach });
+    expect((await attach({}, version)).code).toBe(code);
+  });
+
+  it('refuses a second attachment to the same server with 400', async () => {
+    api.cinder.add(VOLUME, { multiattach: true });
+    await attach();
+    expect((await attach()).code).toBe(400);
+    expect(await mappings()).toHaveLength(1);
+  });
+
+  it('refuses a server that is building with 409 and a stranger’s with 404', async () => {
+    const body = { volumeAttachment: { volumeId: VOLUME } };
+    const building = await newServer(api);
+    expect((await api.ask('POST', url(building), { body })).code).toBe(409);
+    expect((await api.ask('POST', url(), { body, as: STRANGER })).code).toBe(404);
+    expect(api.cinder.attachments.size).toBe(0);
+  });
+
+  it('takes a server that is stopped', async () => {
+    const stopped = await built(api, await newServer(api), 'stopped');
+    const body = { volumeAttachment: { volumeId: VOLUME } };
+    expect((await api.ask('POST', url(stopped), { body })).code).toBe(200);
+  });
+
+  it.each<[ErrorCode, number]>([
+    ['cinder-refused', 400],
+    ['volume-not-found', 404],
+    ['cinder-unauthorized', 403],
+  ])('leaves nothing behind when Cinder answers %s', async (code, status) => {
+    api.cinder.failNext('createAttachment', volume, code);
+    expect((await attach()).code).toBe(status);
+    expect(await mappings()).toEqual([]);
+    expect((await api.store.instanceActions(server)).map(({ action }) => action)).toEqual(['create']);
+  });
+
+  it('leaves the reservation to the engine when it is not known what Cinder did', async () => {
+    api.cinder.failNext('createAttachment', volume, 'cinder-unreachable');
+    expect((await attach()).code).toBe(503);
+    expect(await mappings()).toHaveLength(1);
+    expect(await openAttaches()).toMatchObject([{ state: 'waiting', waitingFor: 'api' }]);
+  });
+});
+
+describe('GET os-volume_attachments', () => {
+  it.each([
+    ['2.1', ['device', 'id', 'serverId', 'volumeId']],
+    ['2.70', ['device', 'id', 'serverId', 'tag', 'volumeId']],
+    ['2.79', ['delete_on_termination', 'device', 'id', 'serverId', 'tag', 'volumeId']],
+    ['2.89', ['attachment_id', 'bdm_uuid', 'delete_on_termination', 'device', 'serverId', 'tag', 'volumeId']],
+  ])('shows at %s exactly %j', async (version, keys) => {
+    await attach();
+    const shown = await api.ask('GET', url(server, `/${VOLUME}`), { version });
+    expect(Object.keys(shown.json.volumeAttachment).toSorted()).toEqual(keys);
+    const listed = await api.ask('GET', url(), { version });
+    expect(listed.json.volumeAttachments).toEqual([shown.json.volumeAttachment]);
+  });
+
+  it('hides a mapping that Cinder has not answered for from 2.89 on', async () => {
+    api.cinder.failNext('createAttachment', volume, 'cinder-unreachable');
+    await attach();
+    expect((await api.ask('GET', url(server, `/${VOLUME}`), { version: '2.88' })).code).toBe(200);
+    expect((await api.ask('GET', url(server, `/${VOLUME}`), { version: '2.89' })).code).toBe(404);
+    expect((await api.ask('GET', url(), { version: '2.89' })).json.volumeAttachments).toEqual([]);
+  });
+
+  it('pages by limit and offset', async () => {
+    api.cinder.add(OTHER);
+    await attach();
+    await attach({ volumeId: OTHER });
+    const page = await api.ask('GET', `${url()}?limit=1&offset=1`);
+    expect(page.json.volumeAttachments.map(({ volumeId }: { volumeId: string }) => volumeId)).toEqual([OTHER]);
+    expect((await api.ask('GET', `${url()}?limit=many`)).code).toBe(400);
+  });
+
+  it('is 404 for a volume that is not attached and for a server of another project', async () => {
+    expect((await api.ask('GET', url(server, `/${OTHER}`))).code).toBe(404);
+    expect((await api.ask('GET', url(), { as: STRANGER })).code).toBe(404);
+    expect((await api.ask('GET', url(OTHER))).code).toBe(404);
+    expect((await api.ask('GET', url('vm-1'))).code).toBe(404);
+  });
+
+  it.each(['PUT', 'DELETE'] as const)('%s has no route yet', async (method) => {
+    await attach();
+    expect((await api.ask(method, url(server, `/${VOLUME}`))).code).toBe(404);
+    expect(await mappings()).toHaveLength(1);
+  });
+});
