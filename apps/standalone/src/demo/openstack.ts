@@ -106,8 +106,8 @@ export class OpenStack {
       method,
       headers: {
         'X-Auth-Token': TOKEN,
-        'Content-Type': 'application/json',
         'OpenStack-API-Version': base === this.novaUrl ? 'compute 2.60' : 'volume 3.44',
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(60_000),

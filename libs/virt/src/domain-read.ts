@@ -1,0 +1,92 @@
+import { NovellaError, parseServerId, parseVolumeId, type ServerId, type VolumeId } from '@novella/core';
+import { XMLParser } from 'fast-xml-parser';
+import { z } from 'zod';
+import { unescapeXml } from './xml-text.js';
+
+/** Pure: what we read back from libvirt, as far as anybody decides by it. */
+export interface DomainDescription {
+  readonly name: string;
+  readonly uuid: string;
+  /** Whose it is, by our metadata; null: somebody else's. */
+  readonly server: ServerId | null;
+  readonly volumeDisks: readonly VolumeDisk[];
+  readonly scsiUnits: readonly number[];
+  readonly consolePath: string | null;
+}
+
+/** A disk whose serial is a volume's id. */
+export interface VolumeDisk {
+  readonly volume: VolumeId;
+  readonly alias: string | null;
+  readonly device: string;
+  readonly bus: string;
+  readonly path: string;
+}
+
+const INSTANCE = 'novella:instance';
+const LISTS = new Set(['domain.devices.disk', 'domain.devices.serial']);
+
+// The prefix is ours (`metadata` writes it) and libvirt keeps it.
+const attribute = z.string().optional();
+const disk = z.object({
+  source: z.object({ '@file': attribute, '@dev': attribute, '@name': attribute }).optional(),
+  target: z.object({ '@dev': z.string(), '@bus': z.string() }),
+  serial: z.string().optional(),
+  alias: z.object({ '@name': z.string() }).optional(),
+  address: z.object({ '@type': z.string(), '@unit': attribute }).optional(),
+});
+const serial = z.object({ source: z.object({ '@path': attribute }).optional() });
+const domain = z.object({
+  name: z.string(),
+  uuid: z.string(),
+  metadata: z.object({ [INSTANCE]: z.object({ 'novella:server': z.string() }).optional() }).optional(),
+  devices: z.object({ disk: z.array(disk).default([]), serial: z.array(serial).default([]) }),
+});
+const documentSchema = z.object({ domain });
+
+/** Error hypervisor-refused when the XML is not a domain's. */
+export function readDomain(xml: string): DomainDescription {
+  const parsed = documentSchema.safeParse(parseXml(xml));
+  if (!parsed.success) {
+    throw new NovellaError('hypervisor-refused', `libvirt's XML is not a domain's: ${z.prettifyError(parsed.error)}`);
+  }
+  const { name, uuid, metadata, devices } = parsed.data.domain;
+  const server = metadata?.[INSTANCE]?.['novella:server'] ?? null;
+  return {
+    name,
+    uuid,
+    // A copy of one of our domains keeps the metadata but has an id of its own.
+    server: server === uuid ? parseServerId(uuid) : null,
+    volumeDisks: devices.disk.flatMap(volumeDisk),
+    scsiUnits: devices.disk.flatMap(({ target, address }) =>
+      target['@bus'] === 'scsi' && address?.['@type'] === 'drive' ? [Number(address['@unit'])] : [],
+    ),
+    consolePath: devices.serial[0]?.source?.['@path'] ?? null,
+  };
+}
+
+function volumeDisk({ source, target, serial: serialText, alias }: z.infer<typeof disk>): VolumeDisk[] {
+  const volume = parseVolumeId(serialText ?? '');
+  const path = source?.['@dev'] ?? source?.['@file'] ?? source?.['@name'];
+  if (volume === null || path === undefined) return [];
+  return [{ volume, path, alias: alias?.['@name'] ?? null, device: target['@dev'], bus: target['@bus'] }];
+}
+
+function parseXml(xml: string): unknown {
+  // The parser's own decoding leaves numeric references as they are.
+  const parser = new XMLParser({
+    ignoreAttributes: false,
+    attributeNamePrefix: '@',
+    parseTagValue: false,
+    trimValues: false,
+    processEntities: false,
+    tagValueProcessor: (_name, value) => unescapeXml(value),
+    attributeValueProcessor: (_name, value) => unescapeXml(value),
+    isArray: (_name, path) => LISTS.has(String(path)),
+  });
+  try {
+    return parser.parse(xml);
+  } catch (error) {
+    throw new NovellaError('hypervisor-refused', "libvirt's XML cannot be read", {}, { cause: error });
+  }
+}

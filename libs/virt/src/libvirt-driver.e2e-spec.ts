@@ -1,0 +1,231 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { bytes, type PowerState, type ServerId, type VolumeId } from '@novella/core';
+import { type PrivateLibvirtd, startPrivateLibvirtd } from '@novella/testing';
+import { virtDriverConformance } from './conformance/virt-driver.conformance.js';
+import { domainXml } from './domain-xml.js';
+import type { GuestDisk, GuestSpec } from './driver.js';
+import { LibvirtDriver } from './libvirt-driver.js';
+
+jest.setTimeout(240_000);
+const run = promisify(execFile);
+
+async function virsh(libvirtd: PrivateLibvirtd, ...args: string[]): Promise<string> {
+  const uri = `qemu+unix:///system?socket=${libvirtd.socketPath}`;
+  return (await run('virsh', ['-q', '-c', uri, ...args])).stdout.trim();
+}
+
+const foreignXml = (uuid: string, name: string): string => `<domain type='qemu'><name>${name}</name><uuid>${uuid}</uuid>
+<memory unit='MiB'>64</memory><os><type arch='x86_64' machine='q35'>hvm</type></os></domain>`;
+
+virtDriverConformance('LibvirtDriver', async () => {
+  const libvirtd = await startPrivateLibvirtd();
+  const { socketPath } = libvirtd;
+  const driver = await LibvirtDriver.open({ socketPath, domainType: 'qemu' });
+  return {
+    driver,
+    async addForeignDomain(uuid, name) {
+      const path = join(libvirtd.dir, `${uuid}.xml`);
+      await writeFile(path, foreignXml(uuid, name));
+      await virsh(libvirtd, 'define', path);
+    },
+    async powerOff(server) {
+      await virsh(libvirtd, 'destroy', server);
+    },
+    async pause(server) {
+      await virsh(libvirtd, 'suspend', server);
+    },
+    async close() {
+      await driver.close();
+      await libvirtd.stop();
+    },
+  };
+});
+
+const MIB = 2 ** 20;
+const EVENT_LIMIT_MS = 60_000;
+const volumeId = (number: number): VolumeId =>
+  `70100000-0000-4000-8000-${String(number).padStart(12, '0')}` as VolumeId;
+const serverId = (number: number): ServerId =>
+  `5e50e500-0000-4000-8000-${String(number).padStart(12, '0')}` as ServerId;
+
+describe('LibvirtDriver on a real libvirt', () => {
+  let libvirtd: PrivateLibvirtd;
+  let driver: LibvirtDriver;
+  let folder: string;
+
+  beforeAll(async () => {
+    libvirtd = await startPrivateLibvirtd();
+    driver = await LibvirtDriver.open({
+      socketPath: libvirtd.socketPath,
+      domainType: 'qemu',
+      detach: { waitMs: 500, attempts: 2 },
+    });
+    folder = await mkdtemp(join(tmpdir(), 'novella-virt-libvirt-'));
+  });
+  afterEach(async () => {
+    for (const { server } of await driver.guests()) await driver.destroyGuest(server);
+  });
+  afterAll(async () => {
+    await driver.close();
+    await libvirtd.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  async function fileDisk(number: number, changes: Partial<GuestDisk> = {}): Promise<GuestDisk> {
+    const path = join(folder, `volume-${number}`);
+    await writeFile(path, '');
+    await truncate(path, 8 * MIB);
+    return {
+      volume: volumeId(number),
+      source: { kind: 'file', path },
+      format: 'raw',
+      device: 'vdb',
+      bus: 'virtio',
+      shareable: false,
+      readOnly: false,
+      ...changes,
+    };
+  }
+
+  const spec = (server: ServerId, changes: Partial<GuestSpec> = {}): GuestSpec => ({
+    server,
+    domainName: `instance-${server.slice(-8)}`,
+    displayName: 'one',
+    projectId: 'p',
+    vcpus: 1,
+    memoryMib: 64,
+    kernel: null,
+    rootDisk: null,
+    bootVolume: null,
+    disks: [],
+    consolePath: join(folder, `${server}.console`),
+    ...changes,
+  });
+
+  async function until(seen: () => boolean): Promise<void> {
+    const deadline = performance.now() + EVENT_LIMIT_MS;
+    while (!seen() && performance.now() < deadline) await sleep(20);
+  }
+
+  it("writes XML that libvirt's own schema accepts", async () => {
+    const disks = [
+      await fileDisk(1, { shareable: true, readOnly: true }),
+      await fileDisk(2, { device: 'sda', bus: 'scsi', source: { kind: 'block', path: '/dev/loop-not-there' } }),
+    ];
+    const xml = domainXml(
+      spec(serverId(1), {
+        disks,
+        displayName: `<&>'" \u0007 \ud800 €`,
+        bootVolume: volumeId(2),
+        kernel: { kernelPath: '/boot/<k>', initrdPath: '/boot/&i', commandLine: `console=ttyS0 a="b" c='d'` },
+        rootDisk: { path: '/images/root', format: 'qcow2', bus: 'virtio' },
+      }),
+      { domainType: 'qemu', emulator: '/usr/bin/qemu-system-x86_64', machine: 'q35', pciRootPorts: 16 },
+    );
+    await writeFile(join(folder, 'domain.xml'), xml);
+    await virsh(libvirtd, 'define', '--validate', join(folder, 'domain.xml'));
+    const guest = await driver.guest(serverId(1));
+    expect(guest?.disks.map(({ volume }) => volume)).toEqual([volumeId(1), volumeId(2)]);
+  });
+
+  it('opens a qcow2 root disk without the backing file that the image claims', async () => {
+    const path = join(folder, 'root.qcow2');
+    await run('qemu-img', ['create', '-q', '-u', '-f', 'qcow2', '-F', 'raw', '-b', '/not/there', path, '8M']);
+    const guest = await driver.createGuest(spec(serverId(2), { rootDisk: { path, format: 'qcow2', bus: 'virtio' } }));
+    expect(guest.powerState).toBe('running');
+  });
+
+  it('starts with ten disks, and takes another while root ports are left', async () => {
+    const disks = await Promise.all(
+      Array.from({ length: 10 }, (_, index) => fileDisk(100 + index, { device: `vd${'bcdefghijk'[index] ?? ''}` })),
+    );
+    const server = serverId(3);
+    await driver.createGuest(spec(server, { disks }));
+    const guest = await driver.attachDisk(server, await fileDisk(120, { device: 'vdz' }));
+    expect(guest.disks).toHaveLength(11);
+  });
+
+  it('grows a block device after the host has grown it, not before', async () => {
+    const backing = join(folder, 'loop');
+    await writeFile(backing, '');
+    await truncate(backing, 8 * MIB);
+    const loop = (await run('losetup', ['--find', '--show', backing])).stdout.trim();
+    try {
+      const disk = await fileDisk(4, { source: { kind: 'block', path: loop } });
+      const server = serverId(4);
+      await driver.createGuest(spec(server, { disks: [disk] }));
+      await truncate(backing, 16 * MIB);
+      const early = driver.liveResize.resizeDisk(server, disk.volume, bytes(16 * MIB));
+      await expect(early).rejects.toMatchObject({ code: 'disk-cannot-grow', facts: { hostBytes: 8 * MIB } });
+      await run('losetup', ['-c', loop]);
+      expect(await driver.liveResize.resizeDisk(server, disk.volume, bytes(16 * MIB))).toBe(16 * MIB);
+      await driver.destroyGuest(server);
+    } finally {
+      await run('losetup', ['-d', loop]);
+    }
+  });
+
+  it('answers guest-busy while a block job runs on the disk, and grows it afterwards', async () => {
+    const disk = await fileDisk(5);
+    await writeFile(disk.source.path, Buffer.alloc(8 * MIB, 1));
+    const server = serverId(5);
+    await driver.createGuest(spec(server, { disks: [disk] }));
+    const target = join(folder, 'copy');
+    await virsh(libvirtd, 'blockcopy', server, 'vdb', target, '--format', 'raw', '--transient-job', '--bandwidth', '1');
+    await truncate(disk.source.path, 16 * MIB);
+    const resize = (): Promise<number> => driver.liveResize.resizeDisk(server, disk.volume, bytes(16 * MIB));
+    await expect(resize()).rejects.toMatchObject({ code: 'guest-busy' });
+    await virsh(libvirtd, 'blockjob', server, 'vdb', '--abort');
+    expect(await resize()).toBe(16 * MIB);
+  });
+
+  it('answers guest-busy when the guest does not let go of a disk, which then is only in the running guest', async () => {
+    const disk = await fileDisk(6);
+    const server = serverId(6);
+    await driver.createGuest(spec(server, { disks: [disk] }));
+    await expect(driver.detachDisk(server, disk.volume)).rejects.toMatchObject({ code: 'guest-busy' });
+    expect((await driver.guest(server))?.disks).toHaveLength(1);
+    await virsh(libvirtd, 'destroy', server);
+    expect((await driver.guest(server))?.disks).toHaveLength(0);
+  });
+
+  it('goes on with its guests when libvirtd comes back, and tells their power states', async () => {
+    const disk = await fileDisk(7);
+    const [running, stopped] = [serverId(7), serverId(8)];
+    await driver.createGuest(spec(running, { disks: [disk] }));
+    await driver.createGuest(spec(stopped));
+    await virsh(libvirtd, 'destroy', stopped);
+    await libvirtd.stopDaemon();
+    await expect(driver.guests()).rejects.toMatchObject({ code: 'hypervisor-unreachable' });
+    const told = new Map<ServerId, PowerState>();
+    driver.onPowerState((server, powerState) => told.set(server, powerState));
+    await libvirtd.startDaemon();
+    await until(() => told.size === 2);
+    expect(Object.fromEntries(told)).toEqual({ [running]: 'running', [stopped]: 'shutdown' });
+    await truncate(disk.source.path, 16 * MIB);
+    expect(await driver.liveResize.resizeDisk(running, disk.volume, bytes(16 * MIB))).toBe(16 * MIB);
+  });
+
+  it('tells that a guest has died, also when it was not told that it lives', async () => {
+    const server = serverId(9);
+    await driver.createGuest(spec(server));
+    const fresh = await LibvirtDriver.open({ socketPath: libvirtd.socketPath, domainType: 'qemu' });
+    const told: PowerState[] = [];
+    fresh.onPowerState((_server, powerState) => void told.push(powerState));
+    await virsh(libvirtd, 'destroy', server);
+    await until(() => told.length > 0);
+    await fresh.close();
+    expect(told).toEqual(['shutdown']);
+  });
+
+  it('cannot be opened where no libvirtd listens', async () => {
+    const opened = LibvirtDriver.open({ socketPath: join(folder, 'no-socket'), domainType: 'qemu' });
+    await expect(opened).rejects.toMatchObject({ code: 'hypervisor-unreachable' });
+  });
+});

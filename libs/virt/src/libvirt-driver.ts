@@ -1,0 +1,268 @@
+import { rm } from 'node:fs/promises';
+import {
+  type Bytes,
+  type Log,
+  NovellaError,
+  parseServerId,
+  type PowerState,
+  type ServerId,
+  type VolumeId,
+} from '@novella/core';
+import { type DomainRef, LibvirtClient, LIFECYCLE } from '@novella/libvirt';
+import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver } from './driver.js';
+import { diskAlias, diskXml, type DomainOptions, domainXml, freeScsiUnits } from './domain-xml.js';
+import type { VolumeDisk } from './domain-read.js';
+import { detachFromGuest, type DetachLimits } from './libvirt-detach.js';
+import { domainRef, LibvirtDomains, XML } from './libvirt-domains.js';
+import { isLibvirtError, translated } from './libvirt-faults.js';
+import { hasLiveDisks, powerStateAfter } from './power-state.js';
+import { Locks } from './locks.js';
+
+export interface LibvirtDriverOptions {
+  readonly socketPath: string;
+  readonly domainType: 'qemu' | 'kvm';
+  readonly emulator?: string;
+  readonly machine?: string;
+  readonly pciRootPorts?: number;
+  readonly detach?: Partial<DetachLimits>;
+  readonly callTimeoutMs?: number;
+  readonly log?: Log;
+}
+
+const MODIFY = { live: 1, config: 2 } as const;
+const RESIZE_IN_BYTES = 1;
+/** Managed save, snapshots' and checkpoints' metadata, NVRAM: nothing of a server that is gone stays behind. */
+const UNDEFINE_ALL = 1 | 2 | 4 | 16;
+
+/**
+ * Guests as libvirt's QEMU domains. Mirrors nova:virt/libvirt/driver.py and guest.py, but reads back what it changed.
+ * Calls that do not depend on each other are sent together: a round trip costs more than the work.
+ */
+export class LibvirtDriver implements VirtDriver {
+  readonly name = 'libvirt';
+  readonly liveResize: LiveResize = {
+    // One at a time: between its look and its change another one could make the disk larger, and it then smaller.
+    resizeDisk: (server, volume, size) =>
+      this.locks.hold(`${server} ${volume}`, () => this.resizeDisk(server, volume, size)),
+  };
+  private readonly client: LibvirtClient;
+  private readonly domains: LibvirtDomains;
+  private readonly locks = new Locks();
+  private readonly domainOptions: DomainOptions;
+  private readonly detachLimits: DetachLimits;
+  private readonly powerStateListeners = new Set<(server: ServerId, powerState: PowerState) => void>();
+  /** Starting a guest alone brings two events: only changes are told. */
+  private readonly powerStateTold = new Map<ServerId, PowerState>();
+  private eventsHandled: Promise<void> = Promise.resolve();
+
+  private constructor(options: LibvirtDriverOptions) {
+    const { socketPath, callTimeoutMs } = options;
+    this.client = new LibvirtClient(callTimeoutMs === undefined ? { socketPath } : { socketPath, callTimeoutMs });
+    this.domains = new LibvirtDomains(this.client);
+    this.domainOptions = {
+      domainType: options.domainType,
+      emulator: options.emulator ?? '/usr/bin/qemu-system-x86_64',
+      machine: options.machine ?? 'q35',
+      pciRootPorts: options.pciRootPorts ?? 16,
+    };
+    this.detachLimits = { waitMs: 20_000, attempts: 8, ...options.detach };
+    const report = (work: () => Promise<void>): void => {
+      this.eventsHandled = this.eventsHandled.then(work).catch((error: unknown) => {
+        options.log?.warn('a power state could not be read; the next event or listing brings it', { error });
+      });
+    };
+    this.client.on('lifecycle', ({ domain, event }) => report(() => this.onLifecycle(domain, event)));
+    this.client.onReconnected(() => report(() => this.tellAllPowerStates()));
+  }
+
+  /**
+   * Connects; afterwards the driver reconnects by itself. Error hypervisor-unreachable when libvirt is away now: it then
+   * holds nothing and can be opened again.
+   */
+  static async open(options: LibvirtDriverOptions): Promise<LibvirtDriver> {
+    const driver = new LibvirtDriver(options);
+    try {
+      await driver.client.connect();
+    } catch (error) {
+      await driver.close();
+      throw error;
+    }
+    return driver;
+  }
+
+  async hypervisor(): Promise<HypervisorFacts> {
+    return translated({}, async () => {
+      const [{ type }, { version }, { hostname }, node] = await Promise.all([
+        this.client.call('connectGetType', undefined),
+        this.client.call('connectGetVersion', undefined),
+        this.client.call('connectGetHostname', undefined),
+        this.client.call('nodeGetInfo', undefined),
+      ]);
+      const number = Number(version);
+      return {
+        type,
+        version: [Math.floor(number / 1_000_000), Math.floor(number / 1_000) % 1_000, number % 1_000].join('.'),
+        hostname,
+        vcpus: node.cpus,
+        memoryMib: Number(node.memory / 1024n),
+      };
+    });
+  }
+
+  guests(): Promise<Guest[]> {
+    return translated({}, () => this.domains.guests());
+  }
+
+  guest(server: ServerId): Promise<Guest | null> {
+    return translated({ server }, () => this.domains.guest(server));
+  }
+
+  async createGuest(spec: GuestSpec): Promise<Guest> {
+    const { server } = spec;
+    return translated({ server }, () =>
+      this.locks.hold(server, async () => {
+        const found = await this.domains.find(server);
+        if (!found) await this.define(spec);
+        if (!found || found.powerState === 'shutdown' || found.powerState === 'crashed') await this.start(server);
+        return this.mustRead(server);
+      }),
+    );
+  }
+
+  async destroyGuest(server: ServerId): Promise<void> {
+    const domain = domainRef(server);
+    await translated({ server }, () =>
+      this.locks.hold(server, async () => {
+        const found = await this.domains.find(server);
+        if (!found) return;
+        await this.unless(['operationInvalid', 'noDomain'], () =>
+          this.client.call('domainDestroyFlags', { domain, flags: 0 }),
+        );
+        await this.unless(['noDomain'], () => this.client.call('domainUndefineFlags', { domain, flags: UNDEFINE_ALL }));
+        if (found.consolePath !== null) await rm(found.consolePath, { force: true });
+      }),
+    );
+  }
+
+  async attachDisk(server: ServerId, disk: GuestDisk): Promise<Guest> {
+    return translated({ server, volume: disk.volume }, () =>
+      this.locks.hold(server, async () => {
+        const [live, config] = await Promise.all([this.domains.find(server), this.domains.find(server, XML.inactive)]);
+        if (!live || !config) throw notFound(server);
+        const has = (disks: readonly VolumeDisk[]): boolean => disks.some(({ volume }) => volume === disk.volume);
+        const intoLive = hasLiveDisks(live.powerState) && !has(live.volumeDisks) ? MODIFY.live : 0;
+        const intoConfig = has(config.volumeDisks) ? 0 : MODIFY.config;
+        const flags = intoLive | intoConfig;
+        if (flags !== 0) {
+          const [unit = null] = freeScsiUnits([...live.scsiUnits, ...config.scsiUnits], 1);
+          const xml = diskXml({ disk, unit: disk.bus === 'scsi' ? unit : null });
+          await this.client.call('domainAttachDeviceFlags', { domain: domainRef(server), xml, flags });
+        }
+        const guest = await this.mustRead(server);
+        if (guest.disks.some(({ volume }) => volume === disk.volume)) return guest;
+        const facts = { server, volume: disk.volume };
+        throw new NovellaError('guest-disk-missing', 'libvirt took the disk, but the guest does not have it', facts);
+      }),
+    );
+  }
+
+  async detachDisk(server: ServerId, volume: VolumeId): Promise<void> {
+    await translated({ server, volume, alias: diskAlias(volume) }, () =>
+      detachFromGuest({ client: this.client, domains: this.domains, limits: this.detachLimits }, server, volume),
+    );
+  }
+
+  onPowerState(listener: (server: ServerId, powerState: PowerState) => void): void {
+    this.powerStateListeners.add(listener);
+  }
+
+  async close(): Promise<void> {
+    this.powerStateListeners.clear();
+    await this.client.close();
+  }
+
+  private async resizeDisk(server: ServerId, volume: VolumeId, size: Bytes): Promise<Bytes> {
+    return translated({ server, volume, wanted: size }, async () => {
+      const found = await this.domains.find(server);
+      if (!found) throw notFound(server);
+      const facts = { server, volume, wanted: size, powerState: found.powerState };
+      if (!hasLiveDisks(found.powerState)) {
+        throw new NovellaError(
+          'hypervisor-refused',
+          'only the disk of a running or paused guest can be resized',
+          facts,
+        );
+      }
+      const disk = found.volumeDisks.find((one) => one.volume === volume);
+      if (!disk) throw new NovellaError('guest-disk-missing', 'the guest has no disk of that volume', facts);
+      const before = await this.domains.blockInfo(server, disk.device);
+      if (size <= before.capacity) return before.capacity;
+      // QEMU would grow a raw file by itself, past what the volume service gave it.
+      if (before.physical < size) {
+        const measured = { ...facts, hostBytes: before.physical };
+        throw new NovellaError('disk-cannot-grow', "the host's device is smaller than the wanted size", measured);
+      }
+      await this.client.call('domainBlockResize', {
+        domain: domainRef(server),
+        disk: disk.device,
+        size: BigInt(size),
+        flags: RESIZE_IN_BYTES,
+      });
+      return (await this.domains.blockInfo(server, disk.device)).capacity;
+    });
+  }
+
+  private async define(spec: GuestSpec): Promise<void> {
+    const named = await this.domains.uuidOfName(spec.domainName);
+    if (named !== null && named !== spec.server) {
+      const facts = { server: spec.server, domainName: spec.domainName, uuid: named };
+      throw new NovellaError('domain-not-ours', 'another domain has that name', facts);
+    }
+    await this.client.call('domainDefineXmlFlags', { xml: domainXml(spec, this.domainOptions), flags: 0 });
+  }
+
+  private async start(server: ServerId): Promise<void> {
+    // Refused as invalid when somebody else has started it meanwhile: what is there is read afterwards.
+    await this.unless(['operationInvalid'], () =>
+      this.client.call('domainCreateWithFlags', { domain: domainRef(server), flags: 0 }),
+    );
+  }
+
+  private async mustRead(server: ServerId): Promise<Guest> {
+    const guest = await this.domains.guest(server);
+    if (!guest) throw notFound(server);
+    return guest;
+  }
+
+  private async unless(tolerated: Parameters<typeof isLibvirtError>[1][], work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isLibvirtError(error, ...tolerated)) throw error;
+    }
+  }
+
+  private async onLifecycle(domain: DomainRef, event: number): Promise<void> {
+    const server = parseServerId(domain.uuid);
+    if (server !== null && event === LIFECYCLE.undefined) {
+      this.domains.forget(server);
+      this.powerStateTold.delete(server);
+    }
+    const powerState = powerStateAfter(event);
+    if (server === null || powerState === null || this.powerStateTold.get(server) === powerState) return;
+    if (await this.domains.isOurs(server)) this.tellPowerState(server, powerState);
+  }
+
+  private async tellAllPowerStates(): Promise<void> {
+    for (const { server, powerState } of await this.domains.guests()) this.tellPowerState(server, powerState);
+  }
+
+  private tellPowerState(server: ServerId, powerState: PowerState): void {
+    this.powerStateTold.set(server, powerState);
+    for (const listener of this.powerStateListeners) listener(server, powerState);
+  }
+}
+
+function notFound(server: ServerId): NovellaError {
+  return new NovellaError('domain-not-found', 'libvirt has no such domain', { server });
+}

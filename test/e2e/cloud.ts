@@ -1,0 +1,194 @@
+import 'reflect-metadata';
+import { chmod, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bytes, type Log, type VolumeId } from '@novella/core';
+import { systemClock, systemRandom } from '@novella/service-kit';
+import {
+  freePort,
+  GuestConsole,
+  type GuestImages,
+  guestImages,
+  type PrivateLibvirtd,
+  startPrivateLibvirtd,
+  temporaryDirectory,
+  type TemporaryDirectory,
+  waitUntil,
+} from '@novella/testing';
+import { LibvirtDriver } from '@novella/virt';
+import { type CinderDev, startCinderDev } from '../../apps/cinder-dev/src/start-cinder-dev.js';
+import { type Standalone, startStandalone } from '../../apps/standalone/src/standalone.js';
+import { StandaloneConfig } from '../../apps/standalone/src/standalone.config.js';
+
+const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+export const PROJECT = 'd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0';
+const FLAVOR = '84';
+
+export interface Answer<Body> {
+  readonly status: number;
+  readonly body: Body;
+}
+interface ActionJson {
+  readonly action: string;
+  readonly request_id: string;
+  readonly message: string | null;
+  readonly events: readonly {
+    readonly event: string;
+    readonly result: string | null;
+    readonly finish_time: string | null;
+    readonly details?: string | null;
+  }[];
+}
+
+/** The whole product with a real libvirt, real guests and a real Postgres, beside the development Cinder. */
+export class Cloud {
+  private constructor(
+    readonly images: GuestImages,
+    readonly dir: TemporaryDirectory,
+    readonly libvirtd: PrivateLibvirtd,
+    readonly hypervisor: LibvirtDriver,
+    readonly cinder: CinderDev,
+    readonly novella: Standalone,
+  ) {}
+
+  static async start(options: { useLoop: boolean }): Promise<Cloud> {
+    const images = await guestImages();
+    const dir = await temporaryDirectory();
+    await chmod(dir.path, 0o755);
+    const volumes = join(dir.path, 'volumes');
+    await mkdir(volumes);
+    const libvirtd = await startPrivateLibvirtd();
+    const port = await freePort();
+    const cinder = await startCinderDev({
+      port: 0,
+      dataDir: volumes,
+      novaEndpoint: `http://127.0.0.1:${port}/v2.1`,
+      novaHeaders: { 'X-Auth-Token': 'admin:service' },
+      useLoop: options.useLoop,
+      log: silent,
+    });
+    const hypervisor = await LibvirtDriver.open({ socketPath: libvirtd.socketPath, domainType: 'qemu' });
+    const config = Object.assign(new StandaloneConfig(), {
+      stateDir: join(dir.path, 'novella'),
+      port,
+      authStrategy: 'noauth2',
+      cinderEndpoint: cinder.url,
+      imagesDir: images.imagesDir,
+      volumeRoots: [volumes, '/dev/loop*'],
+      host: 'e2e',
+    } as const);
+    const ports = { virt: hypervisor, clock: systemClock, random: systemRandom, log: silent };
+    const novella = await startStandalone(config, {
+      ...ports,
+      onStateLost: () => {
+        throw new Error('the state directory was lost');
+      },
+    });
+    return new Cloud(images, dir, libvirtd, hypervisor, cinder, novella);
+  }
+
+  async stop(): Promise<void> {
+    await this.novella.stop();
+    await this.hypervisor.close();
+    await this.cinder.close();
+    await this.libvirtd.stop();
+    await this.dir.remove();
+  }
+
+  nova<Body>(method: string, path: string, body?: unknown, version = '2.84'): Promise<Answer<Body>> {
+    return send(this.novella.apiUrl + path, method, `compute ${version}`, body);
+  }
+
+  volumes<Body>(method: string, path: string, body?: unknown): Promise<Answer<Body>> {
+    return send(`${this.cinder.url}/${PROJECT}${path}`, method, 'volume 3.44', body);
+  }
+
+  /** A running server whose guest has booted, with its console. */
+  async server(imageRef: string): Promise<{ id: string; guest: GuestConsole }> {
+    const request = { server: { name: 'guest', imageRef, flavorRef: FLAVOR, networks: 'none' } };
+    const created = await this.nova<{ server: { id: string } }>('POST', '/servers', request);
+    if (created.status !== 202) throw new Error(`no server: ${JSON.stringify(created)}`);
+    const { id } = created.body.server;
+    await waitUntil(async () => (await this.status(id)) !== 'BUILD', { what: 'the server to be built' });
+    if ((await this.status(id)) !== 'ACTIVE') throw new Error(`the server is ${await this.status(id)}`);
+    const guest = new GuestConsole(join(this.dir.path, 'novella', 'compute', 'instances', id, 'console.log'));
+    await guest.ready();
+    return { id, guest };
+  }
+
+  async status(server: string): Promise<string> {
+    const { body } = await this.nova<{ server: { status: string } }>('GET', `/servers/${server}`);
+    return body.server.status;
+  }
+
+  async deleteServer(id: string): Promise<void> {
+    await this.nova('DELETE', `/servers/${id}`);
+    await waitUntil(async () => (await this.nova('GET', `/servers/${id}`)).status === 404, {
+      what: 'the server to be gone',
+    });
+  }
+
+  /** A volume of 1 GiB that the guest of the server has as a disk. */
+  async attachedVolume({ id, guest }: { id: string; guest: GuestConsole }): Promise<VolumeId> {
+    const { body } = await this.volumes<{ volume: { id: VolumeId } }>('POST', '/volumes', { volume: { size: 1 } });
+    const volume = body.volume.id;
+    await this.untilVolume(volume, 'available', 1);
+    const attachment = { volumeAttachment: { volumeId: volume } };
+    const attached = await this.nova('POST', `/servers/${id}/os-volume_attachments`, attachment);
+    if (attached.status !== 200) throw new Error(`not attached: ${JSON.stringify(attached)}`);
+    await this.untilVolume(volume, 'in-use', 1);
+    await guest.waitForSize(volume, bytes(2 ** 30));
+    return volume;
+  }
+
+  async untilVolume(volume: VolumeId, status: string, size: number): Promise<void> {
+    const look = async () => {
+      const { body } = await this.volumes<{ volume: { status: string; size: number } }>('GET', `/volumes/${volume}`);
+      return body.volume.status === status && body.volume.size === size;
+    };
+    await waitUntil(look, { what: `volume ${volume} to be ${status} with ${size} GiB` });
+  }
+
+  extend(volume: VolumeId, size: number): Promise<Answer<unknown>> {
+    return this.volumes('POST', `/volumes/${volume}/action`, { 'os-extend': { new_size: size } });
+  }
+
+  event(serverId: string, volume: string) {
+    return { name: 'volume-extended', server_uuid: serverId, tag: volume };
+  }
+
+  /** The server's extends, the newest first, each with its events, once all have ended. */
+  async extendsOf(server: string, count: number): Promise<ActionJson[]> {
+    const path = `/servers/${server}/os-instance-actions`;
+    let actions: ActionJson[] = [];
+    const look = async () => {
+      const { body } = await this.nova<{ instanceActions: ActionJson[] }>('GET', path);
+      const shown = body.instanceActions
+        .filter(({ action }) => action === 'extend_volume')
+        .map(
+          async ({ request_id }) =>
+            (await this.nova<{ instanceAction: ActionJson }>('GET', `${path}/${request_id}`)).body.instanceAction,
+        );
+      actions = await Promise.all(shown);
+      return (
+        actions.length >= count &&
+        actions.every(({ events }) => events.length > 0 && events.every(({ finish_time }) => finish_time))
+      );
+    };
+    await waitUntil(look, { what: `${count} extends of server ${server} to end` });
+    return actions;
+  }
+}
+
+async function send<Body>(url: string, method: string, version: string, body: unknown): Promise<Answer<Body>> {
+  const response = await fetch(url, {
+    method,
+    headers: {
+      'X-Auth-Token': `admin:${PROJECT}`,
+      'OpenStack-API-Version': version,
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, body: (text === '' ? null : JSON.parse(text)) as Body };
+}

@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { rm, truncate } from 'node:fs/promises';
+import { bytes, type ServerId, type VolumeId } from '@novella/core';
+import { Cloud } from './cloud.js';
+
+const GIB = 2 ** 30;
+const SUCCESS = {
+  action: 'extend_volume',
+  message: null,
+  events: [{ event: 'compute_extend_volume', result: 'Success' }],
+};
+
+describe('a raw file on virtio-blk', () => {
+  let cloud: Cloud;
+  let server: Awaited<ReturnType<Cloud['server']>>;
+
+  beforeAll(async () => {
+    cloud = await Cloud.start({ useLoop: false });
+    server = await cloud.server(cloud.images.imageId);
+  }, 120_000);
+  afterAll(async () => {
+    await cloud.deleteServer(server.id);
+    await cloud.stop();
+  }, 60_000);
+
+  it('is seen with its new size by the running guest after one extend at the volume service', async () => {
+    const volume = await cloud.attachedVolume(server);
+    expect((await cloud.extend(volume, 2)).status).toBe(202);
+    const seen = await server.guest.waitForSize(volume, bytes(2 * GIB));
+    expect(seen.name).toMatch(/^vd/);
+    expect(await cloud.extendsOf(server.id, 1)).toMatchObject([SUCCESS]);
+    const { body } = await cloud.nova<{ volumeAttachments: { volumeId: string; device: string }[] }>(
+      'GET',
+      `/servers/${server.id}/os-volume_attachments`,
+    );
+    expect(body.volumeAttachments).toContainEqual(expect.objectContaining({ volumeId: volume, device: '/dev/vdb' }));
+  }, 60_000);
+
+  it('grows with its neighbour when both are named in one POST, each with an action of its own', async () => {
+    const before = (await cloud.extendsOf(server.id, 0)).length;
+    const [first, second] = [await cloud.attachedVolume(server), await cloud.attachedVolume(server)];
+    await grow(cloud, first, 2);
+    await grow(cloud, second, 3);
+    const posted = await cloud.nova('POST', '/os-server-external-events', {
+      events: [cloud.event(server.id, first), cloud.event(server.id, second)],
+    });
+    expect(posted).toMatchObject({ status: 200, body: { events: [{ code: 200 }, { code: 200 }] } });
+    await server.guest.waitForSize(first, bytes(2 * GIB));
+    await server.guest.waitForSize(second, bytes(3 * GIB));
+    const actions = await cloud.extendsOf(server.id, before + 2);
+    expect(actions.slice(0, 2)).toMatchObject([SUCCESS, SUCCESS]);
+    expect(new Set(actions.map(({ request_id }) => request_id)).size).toBe(actions.length);
+  }, 60_000);
+
+  it('grows although a bad event stands beside it in the POST', async () => {
+    const volume = await cloud.attachedVolume(server);
+    await grow(cloud, volume, 2);
+    const unknown = '99999999-9999-4999-8999-999999999999';
+    const posted = await cloud.nova('POST', '/os-server-external-events', {
+      events: [
+        cloud.event(unknown, volume),
+        cloud.event(server.id, volume),
+        { name: 'volume-extended', server_uuid: server.id },
+      ],
+    });
+    expect(posted).toMatchObject({ status: 207, body: { events: [{ code: 404 }, { code: 200 }, { code: 400 }] } });
+    await server.guest.waitForSize(volume, bytes(2 * GIB));
+  }, 60_000);
+
+  it('ends with Error and its reason when the host does not have the size that Cinder says, and the guest goes on', async () => {
+    const before = (await cloud.extendsOf(server.id, 0)).length;
+    const volume = await cloud.attachedVolume(server);
+    const path = await sourceOf(cloud, server.id, volume);
+    await grow(cloud, volume, 2);
+    await truncate(path, GIB);
+    await cloud.nova('POST', '/os-server-external-events', { events: [cloud.event(server.id, volume)] });
+    const [action] = await extendsOfSlowly(cloud, server.id, before + 1);
+    expect(action).toMatchObject({
+      message: 'Error',
+      events: [{ result: 'Error', details: expect.stringMatching(/^host-device-too-small/) }],
+    });
+    const guest = await cloud.hypervisor.guest(server.id as ServerId);
+    expect(guest).toMatchObject({ powerState: 'running' });
+    expect(guest?.disks.find((disk) => disk.volume === volume)?.guestBytes).toBe(GIB);
+  }, 180_000);
+
+  it('is deleted with its server: no domain, no attachment, no file of the instance stays', async () => {
+    const other = await cloud.server(cloud.images.imageId);
+    const volume = await cloud.attachedVolume(other);
+    await cloud.deleteServer(other.id);
+    await cloud.untilVolume(volume, 'available', 1);
+    expect(await cloud.hypervisor.guest(other.id as ServerId)).toBeNull();
+    await expect(rm(`${cloud.dir.path}/novella/compute/instances/${other.id}`)).rejects.toMatchObject({
+      code: 'ENOENT',
+    });
+  }, 120_000);
+});
+
+describe('a loop device on virtio-scsi', () => {
+  let cloud: Cloud;
+  let server: Awaited<ReturnType<Cloud['server']>>;
+
+  beforeAll(async () => {
+    cloud = await Cloud.start({ useLoop: true });
+    server = await cloud.server(cloud.images.scsiImageId);
+  }, 120_000);
+  afterAll(async () => {
+    await cloud.deleteServer(server.id);
+    await cloud.stop();
+  }, 60_000);
+
+  it('is re-read on the host before the hypervisor is told, and the guest sees it grow twice', async () => {
+    const volume = await cloud.attachedVolume(server);
+    expect(await sourceOf(cloud, server.id, volume)).toMatch(/^\/dev\/loop/);
+    for (const size of [2, 3]) {
+      expect((await cloud.extend(volume, size)).status).toBe(202);
+      const seen = await server.guest.waitForSize(volume, bytes(size * GIB));
+      expect(seen.name).toMatch(/^sd/);
+      await cloud.untilVolume(volume, 'in-use', size);
+    }
+    expect(await cloud.extendsOf(server.id, 2)).toMatchObject([SUCCESS, SUCCESS]);
+  }, 60_000);
+});
