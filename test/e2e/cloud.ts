@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bytes, type Log, type VolumeId } from '@novella/core';
+import { bytes, type Log, type ServerId, type VolumeId } from '@novella/core';
 import { systemClock, systemRandom } from '@novella/service-kit';
 import {
   freePort,
@@ -50,7 +50,8 @@ export class Cloud {
     readonly novella: Standalone,
   ) {}
 
-  static async start(options: { useLoop: boolean }): Promise<Cloud> {
+  /** With `eventsTo` the development Cinder tells that URL of what has grown, and Novella hears only what a test posts. */
+  static async start(options: { useLoop: boolean; eventsTo?: string }): Promise<Cloud> {
     const images = await guestImages();
     const dir = await temporaryDirectory();
     await chmod(dir.path, 0o755);
@@ -61,7 +62,7 @@ export class Cloud {
     const cinder = await startCinderDev({
       port: 0,
       dataDir: volumes,
-      novaEndpoint: `http://127.0.0.1:${port}/v2.1`,
+      novaEndpoint: options.eventsTo ?? `http://127.0.0.1:${port}/v2.1`,
       novaHeaders: { 'X-Auth-Token': 'admin:service' },
       useLoop: options.useLoop,
       log: silent,
@@ -86,7 +87,10 @@ export class Cloud {
     return new Cloud(images, dir, libvirtd, hypervisor, cinder, novella);
   }
 
+  /** Deletes the servers that are left, then ends everything. */
   async stop(): Promise<void> {
+    const { body } = await this.nova<{ servers: { id: string }[] }>('GET', '/servers');
+    for (const { id } of body.servers) await this.deleteServer(id);
     await this.novella.stop();
     await this.hypervisor.close();
     await this.cinder.close();
@@ -109,7 +113,8 @@ export class Cloud {
     if (created.status !== 202) throw new Error(`no server: ${JSON.stringify(created)}`);
     const { id } = created.body.server;
     await waitUntil(async () => (await this.status(id)) !== 'BUILD', { what: 'the server to be built' });
-    if ((await this.status(id)) !== 'ACTIVE') throw new Error(`the server is ${await this.status(id)}`);
+    const { body } = await this.nova<{ server: { status: string; fault?: unknown } }>('GET', `/servers/${id}`);
+    if (body.server.status !== 'ACTIVE') throw new Error(`the server is not active: ${JSON.stringify(body.server)}`);
     const guest = new GuestConsole(join(this.dir.path, 'novella', 'compute', 'instances', id, 'console.log'));
     await guest.ready();
     return { id, guest };
@@ -148,6 +153,21 @@ export class Cloud {
     await waitUntil(look, { what: `volume ${volume} to be ${status} with ${size} GiB` });
   }
 
+  /** Where the volume is on the host. */
+  async sourceOf(server: string, volume: VolumeId): Promise<string> {
+    const guest = await this.hypervisor.guest(server as ServerId);
+    const disk = guest?.disks.find((one) => one.volume === volume);
+    if (disk === undefined) throw new Error('the guest has no disk of the volume');
+    return disk.path;
+  }
+
+  /** Grows the volume at Cinder and waits until Cinder says so. */
+  async grow(volume: VolumeId, size: number): Promise<void> {
+    const { status } = await this.extend(volume, size);
+    if (status !== 202) throw new Error(`Cinder answered ${status}`);
+    await this.untilVolume(volume, 'in-use', size);
+  }
+
   extend(volume: VolumeId, size: number): Promise<Answer<unknown>> {
     return this.volumes('POST', `/volumes/${volume}/action`, { 'os-extend': { new_size: size } });
   }
@@ -157,7 +177,7 @@ export class Cloud {
   }
 
   /** The server's extends, the newest first, each with its events, once all have ended. */
-  async extendsOf(server: string, count: number): Promise<ActionJson[]> {
+  async extendsOf(server: string, count: number, timeout = 30_000): Promise<ActionJson[]> {
     const path = `/servers/${server}/os-instance-actions`;
     let actions: ActionJson[] = [];
     const look = async () => {
@@ -174,7 +194,7 @@ export class Cloud {
         actions.every(({ events }) => events.length > 0 && events.every(({ finish_time }) => finish_time))
       );
     };
-    await waitUntil(look, { what: `${count} extends of server ${server} to end` });
+    await waitUntil(look, { what: `${count} extends of server ${server} to end`, timeout });
     return actions;
   }
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { rm, truncate } from 'node:fs/promises';
-import { bytes, type ServerId, type VolumeId } from '@novella/core';
+import { stat, truncate } from 'node:fs/promises';
+import { bytes, type ServerId } from '@novella/core';
+import { type NovaRecorder, startNovaRecorder } from '../openstack/nova-recorder.js';
 import { Cloud } from './cloud.js';
 
 const GIB = 2 ** 30;
@@ -19,7 +20,6 @@ describe('a raw file on virtio-blk', () => {
     server = await cloud.server(cloud.images.imageId);
   }, 120_000);
   afterAll(async () => {
-    await cloud.deleteServer(server.id);
     await cloud.stop();
   }, 60_000);
 
@@ -36,11 +36,38 @@ describe('a raw file on virtio-blk', () => {
     expect(body.volumeAttachments).toContainEqual(expect.objectContaining({ volumeId: volume, device: '/dev/vdb' }));
   }, 60_000);
 
+  it('is deleted with its server: no domain, no attachment, no file of the instance stays', async () => {
+    const other = await cloud.server(cloud.images.imageId);
+    const volume = await cloud.attachedVolume(other);
+    await cloud.deleteServer(other.id);
+    await cloud.untilVolume(volume, 'available', 1);
+    expect(await cloud.hypervisor.guest(other.id as ServerId)).toBeNull();
+    await expect(stat(`${cloud.dir.path}/novella/compute/instances/${other.id}`)).rejects.toMatchObject({
+      code: 'ENOENT',
+    });
+  }, 120_000);
+});
+
+describe('volumes whose events are posted by hand', () => {
+  let recorder: NovaRecorder;
+  let cloud: Cloud;
+  let server: Awaited<ReturnType<Cloud['server']>>;
+
+  beforeAll(async () => {
+    recorder = await startNovaRecorder();
+    cloud = await Cloud.start({ useLoop: false, eventsTo: recorder.endpoint });
+    server = await cloud.server(cloud.images.imageId);
+  }, 120_000);
+  afterAll(async () => {
+    await cloud.stop();
+    await recorder.close();
+  }, 60_000);
+
   it('grows with its neighbour when both are named in one POST, each with an action of its own', async () => {
     const before = (await cloud.extendsOf(server.id, 0)).length;
     const [first, second] = [await cloud.attachedVolume(server), await cloud.attachedVolume(server)];
-    await grow(cloud, first, 2);
-    await grow(cloud, second, 3);
+    await cloud.grow(first, 2);
+    await cloud.grow(second, 3);
     const posted = await cloud.nova('POST', '/os-server-external-events', {
       events: [cloud.event(server.id, first), cloud.event(server.id, second)],
     });
@@ -54,7 +81,7 @@ describe('a raw file on virtio-blk', () => {
 
   it('grows although a bad event stands beside it in the POST', async () => {
     const volume = await cloud.attachedVolume(server);
-    await grow(cloud, volume, 2);
+    await cloud.grow(volume, 2);
     const unknown = '99999999-9999-4999-8999-999999999999';
     const posted = await cloud.nova('POST', '/os-server-external-events', {
       events: [
@@ -70,11 +97,11 @@ describe('a raw file on virtio-blk', () => {
   it('ends with Error and its reason when the host does not have the size that Cinder says, and the guest goes on', async () => {
     const before = (await cloud.extendsOf(server.id, 0)).length;
     const volume = await cloud.attachedVolume(server);
-    const path = await sourceOf(cloud, server.id, volume);
-    await grow(cloud, volume, 2);
+    const path = await cloud.sourceOf(server.id, volume);
+    await cloud.grow(volume, 2);
     await truncate(path, GIB);
     await cloud.nova('POST', '/os-server-external-events', { events: [cloud.event(server.id, volume)] });
-    const [action] = await extendsOfSlowly(cloud, server.id, before + 1);
+    const [action] = await cloud.extendsOf(server.id, before + 1, 150_000);
     expect(action).toMatchObject({
       message: 'Error',
       events: [{ result: 'Error', details: expect.stringMatching(/^host-device-too-small/) }],
@@ -83,17 +110,6 @@ describe('a raw file on virtio-blk', () => {
     expect(guest).toMatchObject({ powerState: 'running' });
     expect(guest?.disks.find((disk) => disk.volume === volume)?.guestBytes).toBe(GIB);
   }, 180_000);
-
-  it('is deleted with its server: no domain, no attachment, no file of the instance stays', async () => {
-    const other = await cloud.server(cloud.images.imageId);
-    const volume = await cloud.attachedVolume(other);
-    await cloud.deleteServer(other.id);
-    await cloud.untilVolume(volume, 'available', 1);
-    expect(await cloud.hypervisor.guest(other.id as ServerId)).toBeNull();
-    await expect(rm(`${cloud.dir.path}/novella/compute/instances/${other.id}`)).rejects.toMatchObject({
-      code: 'ENOENT',
-    });
-  }, 120_000);
 });
 
 describe('a loop device on virtio-scsi', () => {
@@ -105,13 +121,12 @@ describe('a loop device on virtio-scsi', () => {
     server = await cloud.server(cloud.images.scsiImageId);
   }, 120_000);
   afterAll(async () => {
-    await cloud.deleteServer(server.id);
     await cloud.stop();
   }, 60_000);
 
   it('is re-read on the host before the hypervisor is told, and the guest sees it grow twice', async () => {
     const volume = await cloud.attachedVolume(server);
-    expect(await sourceOf(cloud, server.id, volume)).toMatch(/^\/dev\/loop/);
+    expect(await cloud.sourceOf(server.id, volume)).toMatch(/^\/dev\/loop/);
     for (const size of [2, 3]) {
       expect((await cloud.extend(volume, size)).status).toBe(202);
       const seen = await server.guest.waitForSize(volume, bytes(size * GIB));

@@ -3,7 +3,16 @@ import { join } from 'node:path';
 import { connectorProperties, createConnectors, spawnRunner } from '@novella/brick';
 import { createCinderClient } from '@novella/cinder';
 import { computeRpc, conductorRpc } from '@novella/contracts';
-import { type Clock, type HostName, type Log, type ProjectId, type Random, seconds } from '@novella/core';
+import {
+  type Clock,
+  type HostName,
+  type Log,
+  millis,
+  NovellaError,
+  type ProjectId,
+  type Random,
+  seconds,
+} from '@novella/core';
 import { ImageDirectory } from '@novella/image';
 import { InMemoryBroker, rpcClient, RpcStrategy } from '@novella/messaging';
 import { migrate, openSqlStore, startEmbeddedPostgres, type Store } from '@novella/persistence';
@@ -44,6 +53,8 @@ export const VERSION = '0.1.0';
 const SERVICE_DOWN_TIME = seconds(60);
 const SERVICE_PROJECT = 'service' as ProjectId;
 const DATABASE_CONNECTIONS = 10;
+const HOST_REPORT_LIMIT = seconds(30);
+const HOST_REPORT_POLL = millis(20);
 
 export async function startStandalone(config: StandaloneConfig, ports: StandalonePorts): Promise<Standalone> {
   const { clock, random, log } = ports;
@@ -100,6 +111,7 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
     );
     running.add('compute', () => worker.close());
     await worker.listen();
+    await hostIsUp(store, host, clock);
 
     const api = await createNovaApi({
       config: {
@@ -124,6 +136,15 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
   } catch (error) {
     await running.stop(log);
     throw error;
+  }
+}
+
+/** A server that is asked for before the host has reported would find no valid host: the API opens after the report. */
+async function hostIsUp(store: Store, host: HostName, clock: Clock): Promise<void> {
+  const end = clock.monotonic() + HOST_REPORT_LIMIT;
+  while (!(await store.services('nova-compute')).some((service) => service.host === host && service.up)) {
+    if (clock.monotonic() > end) throw new NovellaError('internal', 'the host did not report', { host });
+    await clock.sleep(HOST_REPORT_POLL);
   }
 }
 
