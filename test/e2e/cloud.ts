@@ -15,12 +15,12 @@ import {
   waitUntil,
 } from '@novella/testing';
 import { LibvirtDriver } from '@novella/virt';
-import { type CinderDev, startCinderDev } from '../../apps/cinder-dev/src/start-cinder-dev.js';
+import { startCinderDev } from '../../apps/cinder-dev/src/start-cinder-dev.js';
 import { type Standalone, startStandalone } from '../../apps/standalone/src/standalone.js';
 import { StandaloneConfig } from '../../apps/standalone/src/standalone.config.js';
 
 const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-export const PROJECT = 'd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0';
+export const PROJECT = 'd'.repeat(32);
 const FLAVOR = '84';
 
 export interface Answer<Body> {
@@ -39,34 +39,52 @@ interface ActionJson {
   }[];
 }
 
-/** The whole product with a real libvirt, real guests and a real Postgres, beside the development Cinder. */
+/** A block storage service that has been told where Nova is. */
+export interface BlockStorage {
+  /** `http://host:port/v3` */
+  readonly url: string;
+  /** Where its volumes' files are. */
+  readonly volumesDir: string;
+  close(): Promise<void>;
+}
+export type StartBlockStorage = (nova: { endpoint: string; token: string }, dir: string) => Promise<BlockStorage>;
+
+/** The development Cinder; with `eventsTo` it tells that URL of what has grown, and Novella hears what a test posts. */
+export function developmentCinder(options: { useLoop?: boolean; eventsTo?: string } = {}): StartBlockStorage {
+  return async ({ endpoint, token }, dir) => {
+    const volumesDir = join(dir, 'volumes');
+    await mkdir(volumesDir);
+    const { url, close } = await startCinderDev({
+      port: 0,
+      dataDir: volumesDir,
+      novaEndpoint: options.eventsTo ?? endpoint,
+      novaHeaders: { 'X-Auth-Token': token },
+      useLoop: options.useLoop ?? false,
+      log: silent,
+    });
+    return { url, volumesDir, close };
+  };
+}
+
+/** The whole product with a real libvirt, real guests and a real Postgres, beside a block storage service. */
 export class Cloud {
   private constructor(
     readonly images: GuestImages,
     readonly dir: TemporaryDirectory,
     readonly libvirtd: PrivateLibvirtd,
     readonly hypervisor: LibvirtDriver,
-    readonly cinder: CinderDev,
+    readonly cinder: BlockStorage,
     readonly novella: Standalone,
   ) {}
 
-  /** With `eventsTo` the development Cinder tells that URL of what has grown, and Novella hears only what a test posts. */
-  static async start(options: { useLoop: boolean; eventsTo?: string }): Promise<Cloud> {
+  static async start(startCinder: StartBlockStorage): Promise<Cloud> {
     const images = await guestImages();
     const dir = await temporaryDirectory();
     await chmod(dir.path, 0o755);
-    const volumes = join(dir.path, 'volumes');
-    await mkdir(volumes);
     const libvirtd = await startPrivateLibvirtd();
     const port = await freePort();
-    const cinder = await startCinderDev({
-      port: 0,
-      dataDir: volumes,
-      novaEndpoint: options.eventsTo ?? `http://127.0.0.1:${port}/v2.1`,
-      novaHeaders: { 'X-Auth-Token': 'admin:service' },
-      useLoop: options.useLoop,
-      log: silent,
-    });
+    const nova = { endpoint: `http://127.0.0.1:${port}/v2.1`, token: 'admin:service' };
+    const cinder = await startCinder(nova, dir.path);
     const hypervisor = await LibvirtDriver.open({ socketPath: libvirtd.socketPath, domainType: 'qemu' });
     const config = Object.assign(new StandaloneConfig(), {
       stateDir: join(dir.path, 'novella'),
@@ -74,7 +92,7 @@ export class Cloud {
       authStrategy: 'noauth2',
       cinderEndpoint: cinder.url,
       imagesDir: images.imagesDir,
-      volumeRoots: [volumes, '/dev/loop*'],
+      volumeRoots: [cinder.volumesDir, '/dev/loop*'],
       host: 'e2e',
     } as const);
     const ports = { virt: hypervisor, clock: systemClock, random: systemRandom, log: silent };
@@ -87,14 +105,12 @@ export class Cloud {
     return new Cloud(images, dir, libvirtd, hypervisor, cinder, novella);
   }
 
-  /** Deletes the servers that are left, then ends everything. */
+  /** Ends everything; guests that are left end with their libvirtd. */
   async stop(): Promise<void> {
-    const { body } = await this.nova<{ servers: { id: string }[] }>('GET', '/servers');
-    for (const { id } of body.servers) await this.deleteServer(id);
     await this.novella.stop();
     await this.hypervisor.close();
-    await this.cinder.close();
     await this.libvirtd.stop();
+    await this.cinder.close();
     await this.dir.remove();
   }
 

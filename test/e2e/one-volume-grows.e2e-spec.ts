@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { stat, truncate } from 'node:fs/promises';
 import { bytes, type ServerId } from '@novella/core';
 import { type NovaRecorder, startNovaRecorder } from '../openstack/nova-recorder.js';
-import { Cloud } from './cloud.js';
+import { Cloud, developmentCinder } from './cloud.js';
 
 const GIB = 2 ** 30;
 const SUCCESS = {
@@ -16,7 +16,7 @@ describe('a raw file on virtio-blk', () => {
   let server: Awaited<ReturnType<Cloud['server']>>;
 
   beforeAll(async () => {
-    cloud = await Cloud.start({ useLoop: false });
+    cloud = await Cloud.start(developmentCinder());
     server = await cloud.server(cloud.images.imageId);
   }, 120_000);
   afterAll(async () => {
@@ -55,7 +55,7 @@ describe('volumes whose events are posted by hand', () => {
 
   beforeAll(async () => {
     recorder = await startNovaRecorder();
-    cloud = await Cloud.start({ useLoop: false, eventsTo: recorder.endpoint });
+    cloud = await Cloud.start(developmentCinder({ eventsTo: recorder.endpoint }));
     server = await cloud.server(cloud.images.imageId);
   }, 120_000);
   afterAll(async () => {
@@ -117,7 +117,7 @@ describe('a loop device on virtio-scsi', () => {
   let server: Awaited<ReturnType<Cloud['server']>>;
 
   beforeAll(async () => {
-    cloud = await Cloud.start({ useLoop: true });
+    cloud = await Cloud.start(developmentCinder({ useLoop: true }));
     server = await cloud.server(cloud.images.scsiImageId);
   }, 120_000);
   afterAll(async () => {

@@ -18,6 +18,8 @@ const MANAGE = '/usr/bin/cinder-manage';
 export interface RealCinderOptions {
   /** `http://host:port/v2.1`: where Cinder posts its events. */
   readonly novaEndpoint: string;
+  /** What it shows Nova as X-Auth-Token; keystoneauth's `notused` unless given. */
+  readonly novaToken?: string;
   /** Hosts are given loop devices instead of files. */
   readonly useLoop?: boolean;
 }
@@ -27,6 +29,8 @@ export interface RealCinder {
   /** Goes into the URL and into the token `user:project`. */
   readonly project: string;
   readonly multiattachType: string;
+  /** Where its back end keeps the volumes' files. */
+  readonly volumesDir: string;
   stop(): Promise<void>;
 }
 
@@ -61,7 +65,7 @@ export async function startRealCinder(options: RealCinderOptions): Promise<RealC
   try {
     await ready(cinder, url, project);
     const multiattachType = await createMultiattachType(url, project);
-    return { url, project, multiattachType, stop };
+    return { url, project, multiattachType, volumesDir: join(folder, 'volumes'), stop };
   } catch (error) {
     const log = (await readFile(join(folder, 'cinder.log'), 'utf8')).slice(-4000);
     await stop();
@@ -94,7 +98,7 @@ lock_path = ${folder}/locks
 [oslo_messaging_notifications]
 driver = noop
 [nova]
-auth_type = none
+${novaAuth(options)}
 endpoint = ${options.novaEndpoint}
 [files]
 volume_backend_name = files
@@ -104,6 +108,9 @@ file_use_loop = ${String(options.useLoop ?? false)}
 `;
   await writeFile(join(folder, 'cinder.conf'), config);
 }
+
+const novaAuth = ({ novaToken }: RealCinderOptions): string =>
+  novaToken === undefined ? 'auth_type = none' : `auth_type = admin_token\ntoken = ${novaToken}`;
 
 async function startProcess(folder: string, configFile: string): Promise<ChildProcess> {
   const log = await open(join(folder, 'cinder.log'), 'w');

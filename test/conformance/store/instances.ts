@@ -1,0 +1,185 @@
+import { describe, expect, it } from '@jest/globals';
+import { gib, gibToBytes, minutes, type ProjectId } from '@novella/core';
+import type { Subject } from './store-conformance.js';
+import {
+  activeServer,
+  answer,
+  attachedVolume,
+  dispatched,
+  HOST,
+  host,
+  must,
+  newInstance,
+  newMapping,
+  openOperation,
+  requester,
+  serverId,
+  volumeId,
+} from './world.js';
+
+export function instanceTests({ store, pass }: Subject): void {
+  const create = (changes: Parameters<typeof newInstance>[0] = {}, mappings: Parameters<typeof newMapping>[0][] = []) =>
+    store().createInstance({
+      instance: newInstance(changes),
+      mappings: mappings.map((mapping) => newMapping(mapping)),
+      requester: requester(),
+      confirmWithin: minutes(1),
+    });
+
+  describe('createInstance', () => {
+    it('writes a building server with its build, queued, and numbers that grow', async () => {
+      const first = await create({ metadata: { key: 'value' }, description: 'a server' });
+      const second = await create();
+      expect(first.instance).toMatchObject({
+        vmState: 'building',
+        taskState: 'scheduling',
+        powerState: 'nostate',
+        host: null,
+        generation: 0,
+        fault: null,
+        metadata: { key: 'value' },
+        description: 'a server',
+        deletedAt: null,
+      });
+      expect(second.instance.number).toBeGreaterThan(first.instance.number);
+      expect(await store().instance(first.instance.id)).toEqual(first.instance);
+      expect(await store().operation(first.operation)).toMatchObject({
+        kind: 'build',
+        state: 'queued',
+        initiator: 'user',
+        requestedSeq: 1,
+        decidedSeq: 0,
+        volumeId: null,
+      });
+    });
+
+    it('lets a build with volumes wait for nova-api, and names their devices', async () => {
+      const wanted = [{}, { device: '/dev/vdb' }, { bus: 'scsi' as const }, { size: gib(3) }];
+      const { mappings, operation } = await create({}, wanted);
+      expect(mappings.map((mapping) => mapping.device)).toEqual(['/dev/vdc', '/dev/vdb', '/dev/sda', '/dev/vdd']);
+      expect(mappings[3]).toMatchObject({
+        size: 3,
+        wantedBytes: gibToBytes(gib(3)),
+        attachmentId: null,
+        attachedAt: null,
+      });
+      expect(await store().operation(operation)).toMatchObject({ state: 'waiting', waitingFor: 'api' });
+    });
+
+    it('gives the boot volume the first name, and a name asked for twice only once', async () => {
+      const { mappings } = await create({ imageRef: null }, [
+        { device: '/dev/vdc' },
+        { device: '/dev/vdc' },
+        { bootIndex: 0 },
+      ]);
+      expect(mappings.map((mapping) => mapping.device)).toEqual(['/dev/vdc', '/dev/vdb', '/dev/vda']);
+    });
+  });
+
+  describe('instance', () => {
+    it('answers null for a server that is not there or deleted; instanceEvenDeleted still knows it', async () => {
+      const server = await activeServer(store());
+      expect(await store().instance(serverId())).toBeNull();
+      expect(await store().instanceEvenDeleted(serverId())).toBeNull();
+      await store().requestDelete(server.id, requester());
+      const sent = await dispatched(store(), (await openOperation(store(), server.id, 'delete')).id);
+      await store().end(await answer(store(), sent), { result: 'succeeded', changes: { instance: { deleted: true } } });
+      expect(await store().instance(server.id)).toBeNull();
+      const deleted = must(await store().instanceEvenDeleted(server.id));
+      expect(deleted).toMatchObject({ vmState: 'deleted', taskState: null, host: HOST });
+      expect(deleted.deletedAt).toEqual(deleted.terminatedAt);
+      expect(deleted.deletedAt).not.toBeNull();
+      expect((await store().instancesForEvents([server.id])).size).toBe(0);
+      expect(await store().requestDelete(server.id, requester())).toBe('server-not-found');
+      expect(await store().instances({ projectId: null, limit: 10, marker: null })).toEqual([]);
+      expect(await store().instanceActions(server.id)).toHaveLength(2);
+    });
+  });
+
+  describe('instances', () => {
+    it('pages newest first through the servers of a project', async () => {
+      const made = [];
+      for (let count = 0; count < 5; count += 1) {
+        made.unshift((await create()).instance.id);
+        await pass(2);
+      }
+      await create({ projectId: 'project-2' as ProjectId });
+      const projectId = 'project-1' as ProjectId;
+      const first = must(await store().instances({ projectId, limit: 2, marker: null }));
+      const next = must(await store().instances({ projectId, limit: 10, marker: first[1]!.id }));
+      expect([...first, ...next].map((row) => row.id)).toEqual(made);
+      expect(await store().instances({ projectId: null, limit: 10, marker: null })).toHaveLength(6);
+    });
+
+    it('answers unknown-marker for a server of another project and for none', async () => {
+      const { instance } = await create({ projectId: 'project-2' as ProjectId });
+      const projectId = 'project-1' as ProjectId;
+      expect(await store().instances({ projectId, limit: 2, marker: instance.id })).toBe('unknown-marker');
+      expect(await store().instances({ projectId: null, limit: 2, marker: serverId() })).toBe('unknown-marker');
+    });
+
+    it('filters by part of the name, vm_state and host', async () => {
+      const active = await activeServer(store(), { name: 'web-%_1' });
+      await create({ name: 'db' });
+      const list = async (filter: object) =>
+        must(await store().instances({ projectId: null, limit: 10, marker: null, ...filter })).map((row) => row.name);
+      expect(await list({ name: '%_' })).toEqual(['web-%_1']);
+      expect(await list({ vmStates: ['building'] })).toEqual(['db']);
+      expect(await list({ vmStates: ['building', 'active'] })).toHaveLength(2);
+      expect(await list({ vmStates: [] })).toEqual([]);
+      expect(await list({ host: HOST })).toEqual([active.name]);
+      expect(await list({ host: host('compute-2') })).toEqual([]);
+    });
+  });
+
+  describe('reads for many servers', () => {
+    it('answers the mappings of each in the order of their devices', async () => {
+      const one = await activeServer(store());
+      const two = await activeServer(store());
+      for (const device of ['/dev/vdaa', '/dev/vdc', '/dev/vdb']) await attachedVolume(store(), one, { device });
+      const unknown = serverId();
+      const mappings = await store().blockDeviceMappings([one.id, two.id, unknown]);
+      expect(mappings.get(one.id)?.map((mapping) => mapping.device)).toEqual(['/dev/vdb', '/dev/vdc', '/dev/vdaa']);
+      expect(mappings.get(two.id)).toEqual([]);
+      expect(mappings.get(unknown)).toEqual([]);
+      expect((await store().blockDeviceMappings([])).size).toBe(0);
+    });
+
+    it('answers host and project of the servers that events name', async () => {
+      const placed = await activeServer(store());
+      const { instance } = await create({ projectId: 'project-2' as ProjectId });
+      const found = await store().instancesForEvents([placed.id, instance.id, instance.id, serverId()]);
+      expect([...found]).toEqual(
+        expect.arrayContaining([
+          [placed.id, { host: HOST, projectId: 'project-1' }],
+          [instance.id, { host: null, projectId: 'project-2' }],
+        ]),
+      );
+      expect(found.size).toBe(2);
+    });
+  });
+
+  describe('odd text', () => {
+    it('stores what Postgres cannot hold as U+FFFD, in text, keys and documents', async () => {
+      const odd = 'a\u0000b\ud800c😀';
+      const { instance } = await create({ name: odd, metadata: { [odd]: odd }, description: odd });
+      const clean = 'a\ufffdb\ufffdc😀';
+      expect(await store().instance(instance.id)).toMatchObject({
+        name: clean,
+        description: clean,
+        metadata: { [clean]: clean },
+      });
+      const found = must(await store().instances({ projectId: null, limit: 5, marker: null, name: odd }));
+      expect(found.map((row) => row.id)).toEqual([instance.id]);
+      expect(await store().flavor(odd)).toBeNull();
+      expect(await store().instanceAction(instance.id, odd)).toBeNull();
+    });
+
+    it('keeps a tag of 255 emoji', async () => {
+      const tag = '😀'.repeat(255);
+      const server = await activeServer(store());
+      const mapping = await attachedVolume(store(), server, { tag, volumeId: volumeId() });
+      expect(mapping.tag).toBe(tag);
+    });
+  });
+}

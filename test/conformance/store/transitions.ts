@@ -1,0 +1,388 @@
+import { describe, expect, it } from '@jest/globals';
+import { bytes, gib, millis, minutes } from '@novella/core';
+import type { Operation } from '@novella/persistence';
+import type { Subject } from './store-conformance.js';
+import {
+  activeServer,
+  answer,
+  attachedVolume,
+  attachmentId,
+  claimed,
+  dispatched,
+  extended,
+  extendOf,
+  failure,
+  HOST,
+  host,
+  LEASE,
+  mappingOf,
+  must,
+  openOperation,
+  powerUpdate,
+  report,
+  requester,
+  serverId,
+  TO_HOST,
+  volumeId,
+} from './world.js';
+
+export function transitionTests({ store, pass }: Subject): void {
+  const extend = async () => {
+    const server = await activeServer(store());
+    const volume = volumeId();
+    const { id } = await extendOf(store(), server.id, volume);
+    return { server, volume, id };
+  };
+  const last = (operation: Operation | null) => operation?.timeline.at(-1);
+
+  describe('dispatch', () => {
+    it('sets attempt, fence, step, host, generation and deadline, and lets go of the lease', async () => {
+      const { id } = await extend();
+      const operation = await claimed(store(), id);
+      const sent = must<Operation>(await store().dispatch(operation, { ...TO_HOST, generation: 7 }));
+      expect(sent).toMatchObject({
+        state: 'dispatched',
+        attempt: 1,
+        step: 'act',
+        host: HOST,
+        generation: 7,
+        sentAt: null,
+        nextAt: null,
+        version: operation.version + 1,
+      });
+      expect(sent.fence).toBeGreaterThan(0);
+      expect(last(sent)).toMatchObject({ state: 'dispatched' });
+      await store().markSent(sent);
+      const marked = must(await store().operation(id));
+      expect(marked.sentAt).not.toBeNull();
+      expect(marked.version).toBe(sent.version);
+      const other = await extend();
+      expect((await dispatched(store(), other.id)).fence).toBeGreaterThan(sent.fence ?? 0);
+    });
+
+    it('is excluded while another operation of the same server and volume is dispatched', async () => {
+      const server = await activeServer(store());
+      await store().acceptExternalEvents([powerUpdate(server.id, 'POWER_ON')], requester());
+      await store().requestDelete(server.id, requester());
+      const power = await openOperation(store(), server.id, 'power-update');
+      const remove = await openOperation(store(), server.id, 'delete');
+      const sent = await dispatched(store(), power.id);
+      const operation = await claimed(store(), remove.id);
+      const changes = { instance: { vmState: 'error' as const } };
+      expect(await store().dispatch(operation, { ...TO_HOST, changes })).toBe('excluded');
+      expect(await store().operation(remove.id)).toEqual(operation);
+      expect((await store().instance(server.id))?.vmState).toBe('active');
+      await store().end(await answer(store(), sent), { result: 'succeeded' });
+      expect(await store().dispatch(operation, TO_HOST)).toMatchObject({ state: 'dispatched' });
+    });
+
+    it('does not exclude extends of two volumes of a server', async () => {
+      const { server, id } = await extend();
+      await dispatched(store(), id);
+      expect(await dispatched(store(), (await extendOf(store(), server.id, volumeId())).id)).toMatchObject({
+        attempt: 1,
+      });
+    });
+
+    it('may follow itself after the deadline', async () => {
+      const { id } = await extend();
+      await store().dispatch(await claimed(store(), id), { ...TO_HOST, deadlineIn: millis(1) });
+      await pass(20);
+      expect(await dispatched(store(), id)).toMatchObject({ attempt: 2, sentAt: null });
+    });
+  });
+
+  describe('a write with a version that is old', () => {
+    it('answers null and writes nothing', async () => {
+      const server = await activeServer(store());
+      const mapping = await attachedVolume(store(), server);
+      const { id } = await extendOf(store(), server.id, mapping.volumeId);
+      const old = must(await store().operation(id));
+      const now = await claimed(store(), id);
+      const changes = { instance: { vmState: 'error' as const }, mappings: [{ id: mapping.id, size: gib(9) }] };
+      expect(await store().dispatch(old, { ...TO_HOST, changes })).toBeNull();
+      expect(await store().advance(old, { step: 'x', lease: LEASE, changes })).toBeNull();
+      expect(await store().wait(old, { for: 'host', nextIn: minutes(1) })).toBeNull();
+      expect(await store().end(old, { result: 'succeeded', changes })).toBeNull();
+      expect(await store().undoDispatch(old, minutes(1))).toBeNull();
+      await store().markSent(old);
+      expect(await store().operation(id)).toEqual(now);
+      expect((await store().instance(server.id))?.vmState).toBe('active');
+      expect((await mappingOf(store(), server.id, mapping.id)).size).toBe(1);
+      const [action] = await store().instanceActions(server.id);
+      expect(await store().instanceAction(server.id, action!.requestId)).toMatchObject({ message: null, events: [] });
+    });
+
+    it('answers null after the end, even with the version of the end', async () => {
+      const { id } = await extend();
+      const ended = must(await store().end(await claimed(store(), id), { result: 'succeeded' }));
+      expect(await store().wait(ended, { for: 'host', nextIn: minutes(1) })).toBeNull();
+      expect(await store().end(ended, { result: 'failed', error: failure() })).toBeNull();
+      expect(await store().dispatch(ended, TO_HOST)).toBeNull();
+      expect(await store().advance(ended, { step: 'x', lease: LEASE })).toBeNull();
+    });
+  });
+
+  describe('undoDispatch', () => {
+    it('takes the attempt back and waits for the host', async () => {
+      const { id } = await extend();
+      const sent = await dispatched(store(), id);
+      const undone = must(await store().undoDispatch(sent, minutes(2)));
+      expect(undone).toMatchObject({
+        state: 'waiting',
+        waitingFor: 'host',
+        attempt: 0,
+        fence: null,
+        deadline: null,
+        sentAt: null,
+      });
+      expect(undone.nextAt).not.toBeNull();
+      const late = { operation: id, attempt: 1, fence: sent.fence ?? 0, host: HOST };
+      expect(await store().claimForResult(late, 'conductor-1', LEASE)).toBeNull();
+      expect(await store().undoDispatch(undone, minutes(2))).toBeNull();
+    });
+  });
+
+  describe('advance', () => {
+    it('stores the step and the error and keeps the lease', async () => {
+      const { server, id } = await extend();
+      const mapping = await attachedVolume(store(), server);
+      const first = await claimed(store(), id);
+      const attachment = attachmentId();
+      const stepped = must(
+        await store().advance(first, {
+          step: 'undo-attachment',
+          error: failure(),
+          lease: LEASE,
+          changes: {
+            instance: { taskState: 'block_device_mapping' },
+            mappings: [{ id: mapping.id, attachmentId: attachment, connection: null }],
+          },
+        }),
+      );
+      expect(stepped).toMatchObject({
+        state: 'queued',
+        step: 'undo-attachment',
+        error: failure(),
+        version: first.version + 1,
+      });
+      expect(await store().claimDue('conductor-2', LEASE, 10)).toEqual([]);
+      expect((await store().instance(server.id))?.taskState).toBe('block_device_mapping');
+      expect(await mappingOf(store(), server.id, mapping.id)).toMatchObject({
+        attachmentId: attachment,
+        connection: null,
+      });
+      expect((await store().advance(stepped, { step: 'next', lease: LEASE }))?.error).toEqual(failure());
+    });
+
+    it('ends the waiting for an answer: the same answer is not taken twice', async () => {
+      const { id } = await extend();
+      const sent = await dispatched(store(), id);
+      const operation = await answer(store(), sent);
+      const stepped = await store().advance(operation, { step: 'record', lease: millis(20), error: null });
+      expect(stepped).toMatchObject({ state: 'queued', deadline: null, error: null });
+      const again = { operation: id, attempt: 1, fence: sent.fence ?? 0, host: HOST };
+      expect(await store().claimForResult(again, 'conductor-2', LEASE)).toBeNull();
+      await pass(40);
+      expect(await store().claimDue('conductor-2', LEASE, 10)).toMatchObject([{ id, step: 'record' }]);
+    });
+  });
+
+  describe('wait', () => {
+    it('counts failures in a row, keeps or changes step and error, and lets go of the lease', async () => {
+      const { id } = await extend();
+      const first = await store().wait(await claimed(store(), id), {
+        for: 'retry',
+        nextIn: millis(1),
+        step: 's',
+        error: failure(),
+        failed: true,
+      });
+      expect(first).toMatchObject({ state: 'waiting', waitingFor: 'retry', failures: 1, step: 's', error: failure() });
+      expect(last(first)).toMatchObject({ state: 'waiting', note: 'extend-unsupported' });
+      await pass(20);
+      const [due] = await store().claimDue('conductor-1', LEASE, 10);
+      const second = must(await store().wait(must(due), { for: 'host', nextIn: millis(1) }));
+      expect(second).toMatchObject({ waitingFor: 'host', failures: 1, step: 's', error: failure() });
+      await pass(20);
+      const [again] = await store().claimDue('conductor-1', LEASE, 10);
+      const third = await store().wait(must(again), {
+        for: 'host',
+        nextIn: minutes(1),
+        step: null,
+        error: null,
+        failed: true,
+      });
+      expect(third).toMatchObject({ failures: 2, step: null, error: null });
+    });
+
+    it('queues at once when more was asked for meanwhile', async () => {
+      const { server, volume, id } = await extend();
+      const operation = await claimed(store(), id);
+      await store().acceptExternalEvents([extended(server.id, volume)], requester());
+      expect(await store().wait(operation, { for: 'retry', nextIn: minutes(5), failed: true })).toMatchObject({
+        state: 'queued',
+        waitingFor: null,
+        nextAt: null,
+        failures: 0,
+      });
+      expect(await claimed(store(), id)).toMatchObject({ decidedSeq: 2 });
+    });
+  });
+
+  describe('end', () => {
+    it('writes what changes with it, and only rows of its server', async () => {
+      const server = await activeServer(store());
+      const other = await activeServer(store());
+      const mapping = await attachedVolume(store(), server);
+      const gone = await attachedVolume(store(), server);
+      const foreign = await attachedVolume(store(), other);
+      const { id } = await extendOf(store(), server.id, mapping.volumeId);
+      const sizes = { size: gib(2), wantedBytes: bytes(2 ** 31), hostBytes: bytes(2 ** 31), guestBytes: null };
+      const ended = await store().end(await claimed(store(), id), {
+        result: 'succeeded',
+        verifiedBy: 'host-device',
+        visible: 'next-start',
+        changes: {
+          instance: { powerState: 'paused', fault: { code: 500, message: 'm', details: 'd' } },
+          mappings: [
+            { id: mapping.id, ...sizes },
+            { id: gone.id, removed: true },
+            { id: foreign.id, size: gib(8) },
+          ],
+        },
+      });
+      expect(ended).toMatchObject({
+        state: 'succeeded',
+        verifiedBy: 'host-device',
+        visible: 'next-start',
+        error: null,
+      });
+      expect(ended?.endedAt).not.toBeNull();
+      expect(await mappingOf(store(), server.id, mapping.id)).toEqual({ ...mapping, ...sizes });
+      expect((await store().blockDeviceMappings([server.id])).get(server.id)).toHaveLength(1);
+      expect((await mappingOf(store(), other.id, foreign.id)).size).toBe(1);
+      const changed = must(await store().instance(server.id));
+      expect(changed).toMatchObject({
+        powerState: 'paused',
+        vmState: 'active',
+        fault: { code: 500, message: 'm', details: 'd' },
+      });
+      expect(changed.fault?.created).toBeInstanceOf(Date);
+      expect(changed.launchedAt).toEqual(server.launchedAt);
+    });
+
+    it('carries sizes above 2^32 bytes exactly', async () => {
+      const server = await activeServer(store());
+      const mapping = await attachedVolume(store(), server);
+      const { id } = await extendOf(store(), server.id, mapping.volumeId);
+      const big = bytes(Number.MAX_SAFE_INTEGER);
+      const operation = await claimed(store(), id);
+      await store().end(operation, {
+        result: 'succeeded',
+        changes: { mappings: [{ id: mapping.id, wantedBytes: big, hostBytes: big, guestBytes: big }] },
+      });
+      expect(await mappingOf(store(), server.id, mapping.id)).toMatchObject({
+        wantedBytes: big,
+        hostBytes: big,
+        guestBytes: big,
+      });
+      const facts = must(await store().operationFacts(operation));
+      expect(facts.mappings[0]?.wantedBytes).toBe(big);
+    });
+
+    it('makes the operations of the server due that wait for its task, and no others', async () => {
+      const { server, id } = await extend();
+      const task = await extendOf(store(), server.id, volumeId());
+      await store().wait(await claimed(store(), task.id), { for: 'server-task', nextIn: minutes(5) });
+      const paths = await extendOf(store(), server.id, volumeId());
+      await store().wait(await claimed(store(), paths.id), { for: 'paths', nextIn: minutes(5) });
+      await store().end(await claimed(store(), id), { result: 'succeeded' });
+      const due = await store().claimDue('conductor-1', LEASE, 10);
+      expect(due.map((operation) => operation.id)).toEqual([task.id]);
+    });
+
+    it('keeps the last 50 entries of the timeline', async () => {
+      const { id } = await extend();
+      let operation = await claimed(store(), id);
+      for (let count = 0; count < 60; count += 1) {
+        operation = must(await store().advance(operation, { step: `step-${count}`, lease: LEASE }));
+      }
+      expect(operation.timeline).toHaveLength(50);
+      expect(operation.timeline.at(-1)).toMatchObject({ state: 'queued', note: 'step-59' });
+      expect(operation.timeline[0]?.note).toBe('step-10');
+      expect(operation.timeline.every((entry) => new Date(entry.at).toISOString() === entry.at)).toBe(true);
+    });
+
+    it('stores odd text of an error without failing', async () => {
+      const { id } = await extend();
+      const odd = failure({ message: 'a\u0000\udc00', facts: { 'k\u0000': '\ud800' } });
+      const ended = await store().end(await claimed(store(), id), { result: 'failed', error: odd });
+      expect(ended?.error).toMatchObject({ message: 'a\ufffd\ufffd', facts: { 'k\ufffd': '\ufffd' } });
+    });
+  });
+
+  describe('operationFacts', () => {
+    it('answers the server, the mapping of the volume, the service and the other open operations', async () => {
+      const server = await activeServer(store());
+      const mapping = await attachedVolume(store(), server);
+      await attachedVolume(store(), server);
+      const operation = await extendOf(store(), server.id, mapping.volumeId);
+      const other = await extendOf(store(), server.id, volumeId());
+      const facts = must(await store().operationFacts(operation));
+      expect(facts.instance).toEqual(await store().instance(server.id));
+      expect(facts.mappings).toEqual([mapping]);
+      expect(facts.service).toMatchObject({
+        host: HOST,
+        up: true,
+        capabilities: report().capabilities,
+        used: { vcpus: 1, memoryMib: 512, diskGib: 1 },
+      });
+      expect(facts.service).toEqual((await store().services('nova-compute'))[0]);
+      expect(facts.others).toEqual([{ kind: 'extend', state: 'queued', volumeId: other.volumeId }]);
+    });
+
+    it('answers all mappings to an operation without a volume, and no service without a host', async () => {
+      const server = await activeServer(store());
+      await attachedVolume(store(), server);
+      await attachedVolume(store(), server);
+      await store().requestDelete(server.id, requester());
+      const facts = must(await store().operationFacts(await openOperation(store(), server.id, 'delete')));
+      expect(facts.mappings.map((mapping) => mapping.device)).toEqual(['/dev/vdb', '/dev/vdc']);
+      const operation = await openOperation(store(), server.id, 'delete');
+      expect(await store().operationFacts({ ...operation, serverId: serverId() })).toBeNull();
+    });
+  });
+
+  describe('wake', () => {
+    it('makes those due that wait for the host, or for Cinder, and counts them', async () => {
+      const { server, id } = await extend();
+      await store().wait(await claimed(store(), id), { for: 'host', nextIn: minutes(5) });
+      const cinder = await extendOf(store(), server.id, volumeId());
+      await store().wait(await claimed(store(), cinder.id), { for: 'cinder', nextIn: minutes(5) });
+      expect(await store().wake({ for: 'host', host: host('compute-2') })).toBe(0);
+      expect(await store().wake({ for: 'host', host: HOST })).toBe(1);
+      expect((await store().claimDue('conductor-1', LEASE, 10)).map((operation) => operation.id)).toEqual([id]);
+      expect(await store().wake({ for: 'cinder' })).toBe(1);
+      expect((await store().claimDue('conductor-1', LEASE, 10)).map((operation) => operation.id)).toEqual([cinder.id]);
+    });
+  });
+
+  describe('operations', () => {
+    it('lists newest first, by server and by whether they are open', async () => {
+      const server = await activeServer(store());
+      await pass(2);
+      const { id } = await extendOf(store(), server.id, volumeId());
+      await pass(2);
+      const newer = await extendOf(store(), server.id, volumeId());
+      await store().end(await claimed(store(), id), { result: 'succeeded' });
+      const ids = async (filter: { open?: boolean }) =>
+        (await store().operations({ serverId: server.id, limit: 10, ...filter })).map((operation) => operation.id);
+      expect((await ids({})).slice(0, 2)).toEqual([newer.id, id]);
+      expect(await ids({ open: true })).toEqual([newer.id]);
+      expect((await ids({ open: false }))[0]).toBe(id);
+      expect(await store().operations({ limit: 1 })).toHaveLength(1);
+      expect(await store().operations({ serverId: serverId(), limit: 1 })).toEqual([]);
+    });
+  });
+}
