@@ -24,3 +24,8 @@ export type {
   ServiceReportInput,
   Store,
 } from './store.js';
+export { openMemoryStore } from './memory/memory-store.js';
+export { type MemoryStoreOptions } from './memory/tables.js';
+export { migrate } from './sql/migrate.js';
+export { openSqlStore, type SqlStoreOptions } from './sql/open-sql-store.js';
+export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from './embedded-postgres.js';

@@ -1,0 +1,82 @@
+import type { ServerId } from '@novella/core';
+import { byDevice } from '../devices.js';
+import type { BlockDeviceMapping } from '../records.js';
+import type { ApiStore, ServerListQuery } from '../store.js';
+import { storable, storableText } from '../text.js';
+import { acceptExternalEvents, requestDelete } from './requests.js';
+import { abandonReservations, confirmReservations, createInstance, reserveAttachment } from './reservations.js';
+import { type InstanceRow, type Tables, toAction, toInstance, toMapping } from './tables.js';
+
+export function memoryApi(db: Tables): ApiStore {
+  return {
+    flavors: () =>
+      db.atomically(() => [...db.flavors.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))),
+    flavor: (id) => db.atomically(() => db.flavors.get(storableText(id)) ?? null),
+    putFlavor: (flavor) =>
+      db.atomically(() => {
+        const row = storable(flavor);
+        db.flavors.set(row.id, row);
+      }),
+    instance: (id) =>
+      db.atomically(() => {
+        const row = db.instances.get(id);
+        return row === undefined || row.deletedAt !== null ? null : toInstance(row);
+      }),
+    instanceEvenDeleted: (id) =>
+      db.atomically(() => {
+        const row = db.instances.get(id);
+        return row === undefined ? null : toInstance(row);
+      }),
+    instances: (query) => db.atomically(() => instances(db, query)),
+    blockDeviceMappings: (servers) => db.atomically(() => blockDeviceMappings(db, servers)),
+    instancesForEvents: (servers) =>
+      db.atomically(() => {
+        const rows = [...new Set(servers)].flatMap((id) => db.instances.get(id) ?? []);
+        const living = rows.filter((row) => row.deletedAt === null);
+        return new Map(living.map((row) => [row.id, { host: row.host, projectId: row.projectId }]));
+      }),
+    createInstance: (input) => db.atomically(() => createInstance(db, storable(input))),
+    reserveAttachment: (input) => db.atomically(() => reserveAttachment(db, storable(input))),
+    confirmReservations: (operation, attachments) =>
+      db.atomically(() => confirmReservations(db, operation, attachments)),
+    abandonReservations: (operation) => db.atomically(() => abandonReservations(db, operation)),
+    requestDelete: (serverId, requester) => db.atomically(() => requestDelete(db, serverId, storable(requester))),
+    acceptExternalEvents: (events, requester) =>
+      db.atomically(() => acceptExternalEvents(db, storable(events), storable(requester))),
+    instanceActions: (serverId) =>
+      db.atomically(() => (db.actions.get(serverId) ?? []).map((action) => toAction(action, false)).reverse()),
+    instanceAction: (serverId, requestId) =>
+      db.atomically(() => {
+        const wanted = storableText(requestId);
+        const action = (db.actions.get(serverId) ?? []).find((row) => row.requestId === wanted);
+        return action === undefined ? null : toAction(action, true);
+      }),
+  };
+}
+
+function instances(db: Tables, query: ServerListQuery) {
+  const mine = [...db.instances.values()]
+    .filter((row) => row.deletedAt === null && (query.projectId === null || row.projectId === query.projectId))
+    .sort(newestFirst);
+  const { marker } = query;
+  const after = marker === null ? -1 : mine.findIndex((row) => row.id === marker);
+  if (marker !== null && after === -1) return 'unknown-marker' as const;
+  const name = query.name === undefined ? undefined : storableText(query.name);
+  return mine
+    .slice(after + 1)
+    .filter((row) => name === undefined || row.name.includes(name))
+    .filter((row) => query.vmStates === undefined || query.vmStates.includes(row.vmState))
+    .filter((row) => query.host === undefined || row.host === query.host)
+    .slice(0, query.limit)
+    .map(toInstance);
+}
+
+const newestFirst = (a: InstanceRow, b: InstanceRow): number =>
+  b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? 1 : -1);
+
+function blockDeviceMappings(db: Tables, servers: readonly ServerId[]): Map<ServerId, BlockDeviceMapping[]> {
+  const result = new Map<ServerId, BlockDeviceMapping[]>(servers.map((server) => [server, []]));
+  for (const row of db.mappings.values()) result.get(row.serverId)?.push(toMapping(row));
+  for (const mappings of result.values()) mappings.sort(byDevice);
+  return result;
+}

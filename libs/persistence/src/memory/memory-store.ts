@@ -1,0 +1,19 @@
+import type { Store } from '../store.js';
+import { memoryApi } from './api.js';
+import { memoryEngine } from './engine.js';
+import { memoryHosts } from './hosts.js';
+import { type MemoryStoreOptions, Tables } from './tables.js';
+
+/** The port without a database, for simulations on a virtual clock: the same answers, gone with the process. */
+export function openMemoryStore(options: MemoryStoreOptions): Store {
+  const tables = new Tables(options);
+  return {
+    ...memoryApi(tables),
+    ...memoryEngine(tables),
+    ...memoryHosts(tables),
+    async close() {
+      await Promise.resolve();
+      tables.closed = true;
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import type { BlockDeviceMappingId, ServerId, VolumeId } from '@novella/core';
+import type { AttachedVolume, Requester } from '../store.js';
+import { newOperation } from './new-operation.js';
+import { type Tables, toMapping } from './tables.js';
+
+export function openSystemExtend(
+  db: Tables,
+  input: { serverId: ServerId; volumeId: VolumeId; requester: Requester },
+): boolean {
+  const server = db.instances.get(input.serverId);
+  if (server === undefined || server.deletedAt !== null) return false;
+  const { volumeId } = input;
+  if (db.openOperationsOf(server.id).some((row) => row.kind === 'extend' && row.volumeId === volumeId)) return false;
+  const operation = newOperation(db, { kind: 'extend', server, volumeId, initiator: 'system', request: {} });
+  db.addAction(operation, 1, input.requester);
+  return true;
+}
+
+export function attachedVolumes(db: Tables, after: BlockDeviceMappingId | null, limit: number): AttachedVolume[] {
+  return [...db.mappings.values()]
+    .filter((mapping) => mapping.attachedAt !== null && (after === null || mapping.id > after))
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .flatMap((mapping) => {
+      const server = db.instances.get(mapping.serverId);
+      if (server === undefined || server.deletedAt !== null || server.taskState !== null) return [];
+      const busy = db
+        .openOperationsOf(server.id)
+        .some((row) => row.volumeId === null || row.volumeId === mapping.volumeId);
+      if (server.host === null || busy) return [];
+      return [{ mapping: toMapping(mapping), host: server.host, refused: mapping.refused }];
+    })
+    .slice(0, limit);
+}

@@ -1,0 +1,127 @@
+import { type ErrorRecord, type OperationId, parseVolumeId, type ServerId } from '@novella/core';
+import type { Operation } from '../records.js';
+import type { PostedEvent, Requester } from '../store.js';
+import { eventDetails, eventName, SERVER_DELETED, tagIsNoVolume } from '../transition-facts.js';
+import { newOperation } from './new-operation.js';
+import { type ActionRow, appended, isOpen, type OperationRow, type Tables } from './tables.js';
+
+export function requestDelete(
+  db: Tables,
+  serverId: ServerId,
+  requester: Requester,
+): 'accepted' | 'already-deleting' | 'server-not-found' {
+  const server = db.instances.get(serverId);
+  if (server === undefined || server.deletedAt !== null) return 'server-not-found';
+  const open = db.openOperationsOf(serverId);
+  if (open.some((row) => row.kind === 'delete')) return 'already-deleting';
+  for (const row of open) {
+    const ends = (row.kind === 'extend' || row.kind === 'attach') && row.state !== 'dispatched';
+    if (ends) endUnstarted(db, row, SERVER_DELETED);
+  }
+  db.instances.set(serverId, { ...server, taskState: 'deleting', updatedAt: db.now() });
+  const operation = newOperation(db, { kind: 'delete', server, volumeId: null, initiator: 'user', request: {} });
+  db.addAction(operation, 1, requester);
+  return 'accepted';
+}
+
+/** Fails all that was asked of an operation, whatever was decided. */
+function endUnstarted(db: Tables, row: OperationRow, error: ErrorRecord): void {
+  const now = db.now();
+  db.operations.set(row.id, {
+    ...row,
+    state: 'failed',
+    error,
+    waitingFor: null,
+    nextAt: null,
+    claimedBy: null,
+    leaseUntil: null,
+    endedAt: now,
+    version: row.version + 1,
+    timeline: appended(row.timeline, now, 'failed', error.code),
+  });
+  db.changeActions(row, (action) => finishedAction(action, row, now, error));
+}
+
+/** The action with its event ended: `Success`, or `Error` with the reason. An event that never started starts now. */
+export function finishedAction(
+  action: ActionRow,
+  operation: Operation,
+  now: Date,
+  error: ErrorRecord | null,
+): ActionRow {
+  const started = action.events[0];
+  return {
+    ...action,
+    finished: true,
+    updatedAt: now,
+    message: error === null ? null : 'Error',
+    events: [
+      {
+        event: eventName(operation.kind),
+        host: started?.host ?? operation.host,
+        startTime: started?.startTime ?? now,
+        finishTime: now,
+        result: error === null ? 'Success' : 'Error',
+        traceback: null,
+        details: error === null ? null : eventDetails(error),
+      },
+    ],
+  };
+}
+
+export function acceptExternalEvents(db: Tables, events: readonly PostedEvent[], requester: Requester): void {
+  const at = db.now();
+  for (const event of events) {
+    if (event.code === 404) continue;
+    const operation = event.operation === null ? null : request(db, event.operation, requester);
+    db.externalEvents.push({ event, requester, operation, at });
+  }
+}
+
+function request(db: Tables, wanted: NonNullable<PostedEvent['operation']>, requester: Requester): OperationId | null {
+  const server = db.instances.get(wanted.serverId);
+  if (server === undefined) return null;
+  if (wanted.kind === 'power-update') {
+    const request = { target: wanted.target };
+    return oneMore(db, { kind: 'power-update', server, volumeId: null, initiator: 'user', request }, requester);
+  }
+  const volumeId = parseVolumeId(wanted.volumeTag);
+  if (volumeId !== null) {
+    return oneMore(db, { kind: 'extend', server, volumeId, initiator: 'cinder', request: {} }, requester);
+  }
+  const failed = tagIsNoVolume(wanted.volumeTag);
+  const operation = newOperation(db, { kind: 'extend', server, volumeId, initiator: 'cinder', request: {}, failed });
+  db.addAction(operation, 1, requester);
+  db.changeActions(operation, (action) => finishedAction(action, operation, db.now(), failed));
+  return operation.id;
+}
+
+/** A new operation, or one more request on the open one. */
+export function oneMore(db: Tables, input: Parameters<typeof newOperation>[1], requester: Requester): OperationId {
+  const open = [...db.operations.values()].find(
+    (row) =>
+      row.serverId === input.server.id &&
+      row.volumeId === input.volumeId &&
+      row.kind === input.kind &&
+      isOpen(row.state),
+  );
+  if (open === undefined) {
+    const operation = newOperation(db, input);
+    db.addAction(operation, 1, requester);
+    return operation.id;
+  }
+  const waited = open.state === 'waiting';
+  const state = waited ? 'queued' : open.state;
+  const asked: OperationRow = {
+    ...open,
+    state,
+    requestedSeq: open.requestedSeq + 1,
+    initiator: input.initiator,
+    request: input.request,
+    timeline: appended(open.timeline, db.now(), state, 'requested'),
+    ...(waited ? { waitingFor: null, nextAt: null, failures: 0 } : {}),
+  };
+  db.operations.set(asked.id, asked);
+  db.addAction(asked, asked.requestedSeq, requester);
+  return asked.id;
+}

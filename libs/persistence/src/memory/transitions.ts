@@ -1,0 +1,152 @@
+import type { Millis, OperationState } from '@novella/core';
+import type { Operation } from '../records.js';
+import type { EngineStore } from '../store.js';
+import { eventName, isRefusal } from '../transition-facts.js';
+import { applyChanges } from './changes.js';
+import { finishedAction } from './requests.js';
+import { appended, isOpen, later, type OperationRow, type Tables, toOperation } from './tables.js';
+
+type Input<Method extends 'dispatch' | 'advance' | 'wait' | 'end'> = Parameters<EngineStore[Method]>[1];
+
+/** The row as the caller has read it; null when somebody has written since. */
+function unchanged(db: Tables, operation: Operation): OperationRow | null {
+  const row = db.operations.get(operation.id);
+  return row !== undefined && row.version === operation.version && isOpen(row.state) ? row : null;
+}
+
+function write(
+  db: Tables,
+  row: OperationRow,
+  state: OperationState,
+  note: string,
+  changes: Partial<OperationRow>,
+): Operation {
+  const version = row.version + 1;
+  const written = { ...row, ...changes, state, version, timeline: appended(row.timeline, db.now(), state, note) };
+  db.operations.set(row.id, written);
+  return toOperation(written);
+}
+
+/** What an operation loses when nobody works on it and no host has it. */
+const RELEASED = { waitingFor: null, nextAt: null, deadline: null, claimedBy: null, leaseUntil: null } as const;
+
+export function dispatch(db: Tables, operation: Operation, input: Input<'dispatch'>): Operation | 'excluded' | null {
+  const row = unchanged(db, operation);
+  if (row === null) return null;
+  const excluded = db
+    .openOperationsOf(row.serverId)
+    .some((other) => other.id !== row.id && other.state === 'dispatched' && other.volumeId === row.volumeId);
+  if (excluded) return 'excluded';
+  const now = db.now();
+  db.changeActions(row, (action) => {
+    if (action.seq > row.decidedSeq) return action;
+    const started = action.events[0] ?? {
+      event: eventName(row.kind),
+      startTime: now,
+      finishTime: null,
+      result: null,
+      traceback: null,
+      details: null,
+    };
+    return { ...action, updatedAt: now, events: [{ ...started, host: input.host }] };
+  });
+  applyChanges(db, row, input.changes);
+  return write(db, row, 'dispatched', input.step ?? input.host, {
+    ...RELEASED,
+    attempt: row.attempt + 1,
+    fence: (db.fence += 1),
+    attemptSeq: row.decidedSeq,
+    host: input.host,
+    step: input.step,
+    generation: input.generation,
+    sentAt: null,
+    deadline: later(now, input.deadlineIn),
+  });
+}
+
+export function markSent(db: Tables, operation: Operation): void {
+  const row = unchanged(db, operation);
+  if (row?.state === 'dispatched') db.operations.set(row.id, { ...row, sentAt: db.now() });
+}
+
+export function undoDispatch(db: Tables, operation: Operation, nextIn: Millis): Operation | null {
+  const row = unchanged(db, operation);
+  if (row?.state !== 'dispatched') return null;
+  return write(db, row, 'waiting', 'host', {
+    ...RELEASED,
+    attempt: row.attempt - 1,
+    fence: null,
+    sentAt: null,
+    waitingFor: 'host',
+    nextAt: later(db.now(), nextIn),
+  });
+}
+
+export function advance(db: Tables, operation: Operation, input: Input<'advance'>): Operation | null {
+  const row = unchanged(db, operation);
+  if (row === null) return null;
+  applyChanges(db, row, input.changes);
+  return write(db, row, 'queued', input.step, {
+    waitingFor: null,
+    nextAt: null,
+    deadline: null,
+    step: input.step,
+    leaseUntil: later(db.now(), input.lease),
+    ...(input.error === undefined ? {} : { error: input.error }),
+  });
+}
+
+/** A request that came while the facts were read is not made to wait: it queues the operation again at once. */
+export function wait(db: Tables, operation: Operation, input: Input<'wait'>): Operation | null {
+  const row = unchanged(db, operation);
+  if (row === null) return null;
+  const changes = {
+    ...RELEASED,
+    ...(input.step === undefined ? {} : { step: input.step }),
+    ...(input.error === undefined ? {} : { error: input.error }),
+  };
+  if (row.requestedSeq > row.decidedSeq) return write(db, row, 'queued', 'requested', { ...changes, failures: 0 });
+  return write(db, row, 'waiting', input.error?.code ?? input.for, {
+    ...changes,
+    failures: row.failures + (input.failed === true ? 1 : 0),
+    waitingFor: input.for,
+    nextAt: later(db.now(), input.nextIn),
+  });
+}
+
+export function end(db: Tables, operation: Operation, input: Input<'end'>): Operation | null {
+  const row = unchanged(db, operation);
+  if (row === null) return null;
+  const now = db.now();
+  const error = input.result === 'failed' ? input.error : null;
+  applyChanges(db, row, input.changes);
+  recordRefusal(db, row, input);
+  db.changeActions(row, (action) => (action.seq > row.decidedSeq ? action : finishedAction(action, row, now, error)));
+  for (const other of db.openOperationsOf(row.serverId)) {
+    const wakes = other.id !== row.id && other.state === 'waiting' && other.waitingFor === 'server-task';
+    if (wakes) db.operations.set(other.id, { ...other, nextAt: now });
+  }
+  const note = error?.code ?? input.result;
+  if (row.requestedSeq > row.decidedSeq) {
+    return write(db, row, 'queued', note, { ...RELEASED, step: null, error: null, failures: 0 });
+  }
+  return write(db, row, input.result, note, {
+    ...RELEASED,
+    error,
+    failures: error === null ? 0 : row.failures,
+    verifiedBy: input.result === 'succeeded' ? (input.verifiedBy ?? null) : null,
+    visible: input.result === 'succeeded' ? (input.visible ?? null) : null,
+    endedAt: now,
+  });
+}
+
+/** Remembers at the attachment what an extend was refused for, so that the reconciler does not ask the same again. */
+function recordRefusal(db: Tables, row: OperationRow, input: Input<'end'>): void {
+  const mapping = db.mappingsOf(row.serverId).find((candidate) => candidate.volumeId === row.volumeId);
+  if (row.kind !== 'extend' || mapping === undefined) return;
+  const host = db.instances.get(row.serverId)?.host ?? null;
+  const capabilities = db.service(host, 'nova-compute')?.capabilities ?? [];
+  const refused =
+    input.result === 'failed' && isRefusal(input.error) ? { wantedBytes: mapping.wantedBytes, capabilities } : null;
+  db.mappings.set(mapping.id, { ...mapping, refused });
+}

@@ -1,0 +1,125 @@
+import type { ServerId } from '@novella/core';
+import { byDevice } from '../devices.js';
+import type { BlockDeviceMapping, Flavor, InstanceAction } from '../records.js';
+import type { ApiStore, ServerListQuery } from '../store.js';
+import { storable, storableText } from '../text.js';
+import type { Database } from './database.js';
+import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
+import { FlavorRow } from './entities/flavor.entity.js';
+import { InstanceActionEventRow, InstanceActionRow } from './entities/instance-action.entity.js';
+import { InstanceRow } from './entities/instance.entity.js';
+import { acceptExternalEvents } from './external-events.js';
+import { requestDelete } from './request-delete.js';
+import { abandonReservations, confirmReservations, createInstance, reserveAttachment } from './reservations.js';
+import { toAction, toFlavor, toInstance, toMapping } from './rows.js';
+import { In, IsNull } from 'typeorm';
+
+export function sqlApi(db: Database): ApiStore {
+  return {
+    flavors: async () =>
+      (await db.entities((manager) => manager.find(FlavorRow, { order: { id: 'asc' } }))).map(toFlavor),
+    flavor: async (id) => {
+      const row = await db.entities((manager) => manager.findOneBy(FlavorRow, { id: storableText(id) }));
+      return row === null ? null : toFlavor(row);
+    },
+    putFlavor: (flavor) => putFlavor(db, storable(flavor)),
+    instance: async (id) => {
+      const row = await db.entities((manager) => manager.findOneBy(InstanceRow, { id, deleted_at: IsNull() }));
+      return row === null ? null : toInstance(row);
+    },
+    instanceEvenDeleted: async (id) => {
+      const row = await db.entities((manager) => manager.findOneBy(InstanceRow, { id }));
+      return row === null ? null : toInstance(row);
+    },
+    instances: (query) => instances(db, query),
+    blockDeviceMappings: (servers) => blockDeviceMappings(db, servers),
+    instancesForEvents: async (servers) => {
+      const rows = await db.query<Pick<InstanceRow, 'id' | 'host' | 'project_id'>>(
+        `select id, host, project_id from instance where id = any($1::uuid[]) and deleted_at is null`,
+        [servers],
+      );
+      return new Map(rows.map((row) => [row.id, { host: row.host, projectId: row.project_id }]));
+    },
+    createInstance: (input) => createInstance(db, storable(input)),
+    reserveAttachment: (input) => reserveAttachment(db, storable(input)),
+    confirmReservations: (operation, attachments) => confirmReservations(db, operation, attachments),
+    abandonReservations: (operation) => abandonReservations(db, operation),
+    requestDelete: (serverId, requester) => requestDelete(db, serverId, storable(requester)),
+    acceptExternalEvents: (events, requester) => acceptExternalEvents(db, storable(events), storable(requester)),
+    instanceActions: async (serverId) => {
+      const rows = await db.entities((manager) =>
+        manager.find(InstanceActionRow, { where: { server_id: serverId }, order: { id: 'desc' } }),
+      );
+      return rows.map((row) => toAction(row, []));
+    },
+    instanceAction: (serverId, requestId) => instanceAction(db, serverId, storableText(requestId)),
+  };
+}
+
+async function putFlavor(db: Database, flavor: Flavor): Promise<void> {
+  const row = {
+    id: flavor.id,
+    name: flavor.name,
+    vcpus: flavor.vcpus,
+    memory_mib: flavor.memoryMib,
+    root_gib: flavor.rootGib,
+    ephemeral_gib: flavor.ephemeralGib,
+    swap_mib: flavor.swapMib,
+    is_public: flavor.isPublic,
+    disabled: flavor.disabled,
+    description: flavor.description,
+    extra_specs: flavor.extraSpecs,
+  };
+  await db.entities((manager) => manager.upsert(FlavorRow, row, ['id']));
+}
+
+async function instances(db: Database, query: ServerListQuery) {
+  const { projectId, marker } = query;
+  const mine = { deleted_at: IsNull(), ...(projectId === null ? {} : { project_id: projectId }) };
+  return db.entities(async (manager) => {
+    if (marker !== null && !(await manager.existsBy(InstanceRow, { ...mine, id: marker }))) {
+      return 'unknown-marker' as const;
+    }
+    const list = manager.createQueryBuilder(InstanceRow, 'i').where(mine);
+    if (marker !== null) {
+      list.andWhere('(i.created_at, i.id) < (select m.created_at, m.id from instance m where m.id = :marker)', {
+        marker,
+      });
+    }
+    if (query.name !== undefined) list.andWhere('position(:name in i.name) > 0', { name: storableText(query.name) });
+    if (query.vmStates !== undefined) list.andWhere({ vm_state: In(query.vmStates) });
+    if (query.host !== undefined) list.andWhere({ host: query.host });
+    const rows = await list.orderBy('i.created_at', 'DESC').addOrderBy('i.id', 'DESC').limit(query.limit).getMany();
+    return rows.map(toInstance);
+  });
+}
+
+async function blockDeviceMappings(
+  db: Database,
+  servers: readonly ServerId[],
+): Promise<Map<ServerId, BlockDeviceMapping[]>> {
+  const rows = await db.query<BlockDeviceMappingRow>(
+    `select * from block_device_mapping where server_id = any($1::uuid[])`,
+    [servers],
+  );
+  const result = new Map<ServerId, BlockDeviceMapping[]>(servers.map((server) => [server, []]));
+  for (const row of rows) result.get(row.server_id)?.push(toMapping(row));
+  for (const mappings of result.values()) mappings.sort(byDevice);
+  return result;
+}
+
+async function instanceAction(db: Database, serverId: ServerId, requestId: string): Promise<InstanceAction | null> {
+  return db.entities(async (manager) => {
+    const rows = await manager
+      .createQueryBuilder(InstanceActionRow, 'a')
+      .where('a.server_id = :serverId and a.request_id = :requestId', { serverId, requestId })
+      .getMany();
+    const action = rows[0];
+    if (action === undefined) return null;
+    const events = await manager.find(InstanceActionEventRow, {
+      where: { action_id: action.id },
+      order: { start_time: 'asc' },
+    });
+    return toAction(action, events);
+  });
+}

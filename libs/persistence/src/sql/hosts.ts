@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto';
+import type { HostStore, ServiceReportInput } from '../store.js';
+import { storable } from '../text.js';
+import { VM_STATE_OF_POWER_STATE } from '../transition-facts.js';
+import type { Database } from './database.js';
+import type { ServiceRow } from './entities/service.entity.js';
+import { type ServiceState, toService } from './rows.js';
+
+export function sqlHosts(db: Database): HostStore {
+  return {
+    reportService: (report) => reportService(db, storable(report)),
+    services: async (binary) => {
+      const rows = await db.query<ServiceRow & ServiceState>(SERVICES, [db.serviceDownTime, binary]);
+      return rows.map(toService);
+    },
+    serviceStopped: async (host, binary) => {
+      await db.query(`update service set stopped = true where "binary" = $1 and host = $2`, [binary, host]);
+    },
+    recordPowerState: async (host, serverId, powerState) => {
+      const vmState = VM_STATE_OF_POWER_STATE[powerState];
+      const rows = await db.query(RECORD_POWER_STATE, [serverId, host, powerState, vmState]);
+      return rows.length > 0 ? 'recorded' : 'ignored';
+    },
+  };
+}
+
+/** Of the service row `s`; `$1` is the service down time in ms. */
+export const SERVICE_UP = `(not s.forced_down and not s.stopped
+  and s.last_report_at > now() - $1::double precision * interval '1 millisecond')`;
+
+/** What the servers placed on `host` take, as the record's Capacity. */
+export const usedOn = (host: string): string => `(
+  select jsonb_build_object(
+    'vcpus', coalesce(sum(p.placed_vcpus), 0),
+    'memoryMib', coalesce(sum(p.placed_memory_mib), 0),
+    'diskGib', coalesce(sum(p.placed_disk_gib), 0))
+  from instance p where p.host = ${host} and p.deleted_at is null)`;
+
+const SERVICES = `
+  select s.*, ${SERVICE_UP} as up, ${usedOn('s.host')} as used
+  from service s where s.binary = $2 order by s.host`;
+
+const REPORT = `
+  with before as materialized (
+    select s.stopped or s.last_report_at <= now() - $1::double precision * interval '1 millisecond' as silent
+    from service s where s.binary = $4 and s.host = $3 for no key update
+  ), written as (
+    insert into service (id, host, "binary", version, capabilities, connector_properties, hypervisor, capacity)
+    values ($2, $3, $4, $5, $6, $7, $8, $9)
+    on conflict ("binary", host) do update set
+      version = excluded.version, capabilities = excluded.capabilities,
+      connector_properties = excluded.connector_properties, hypervisor = excluded.hypervisor,
+      capacity = excluded.capacity, last_report_at = now(), stopped = false
+  )
+  select coalesce((select silent from before), true) as came_up`;
+
+async function reportService(db: Database, report: ServiceReportInput): Promise<'came-up' | 'still-up'> {
+  const rows = await db.query<{ came_up: boolean }>(REPORT, [
+    db.serviceDownTime,
+    randomUUID(),
+    report.host,
+    report.binary,
+    report.version,
+    JSON.stringify(report.capabilities),
+    JSON.stringify(report.connectorProperties),
+    JSON.stringify(report.hypervisor),
+    JSON.stringify(report.capacity),
+  ]);
+  return rows[0]?.came_up === true ? 'came-up' : 'still-up';
+}
+
+const RECORD_POWER_STATE = `
+  update instance set
+    power_state = $3,
+    vm_state = case when task_state is null then coalesce($4, vm_state) else vm_state end,
+    updated_at = now()
+  where id = $1 and host = $2 and deleted_at is null
+  returning id`;

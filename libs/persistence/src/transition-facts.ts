@@ -1,0 +1,56 @@
+import {
+  type ErrorRecord,
+  ERRORS,
+  INSTANCE_ACTION_NAMES,
+  type OperationKind,
+  type PowerState,
+  type VmState,
+} from '@novella/core';
+import type { Operation } from './records.js';
+
+/** What both stores write in the same words: names of actions, texts of endings, states that follow from others. */
+
+/** How many entries of its timeline an operation keeps. */
+export const TIMELINE_LIMIT = 50;
+/** How long an ended operation is listed. */
+export const ENDED_LISTED_MS = 24 * 3_600_000;
+
+/** nova:nova/compute/instance_actions.py; a power-update is named for what it does to the server. */
+export function actionName(kind: OperationKind, request: Operation['request']): string {
+  if (kind === 'power-update') return request['target'] === 'POWER_OFF' ? 'stop' : 'start';
+  return INSTANCE_ACTION_NAMES[kind].action;
+}
+
+export const eventName = (kind: OperationKind): string => INSTANCE_ACTION_NAMES[kind].event;
+
+export const eventDetails = (error: ErrorRecord): string => `${error.code}: ${error.message}`;
+
+export const SERVER_DELETED: ErrorRecord = {
+  code: 'server-deleted',
+  grade: ERRORS['server-deleted'],
+  message: 'the server is being deleted',
+  facts: {},
+};
+
+export const tagIsNoVolume = (tag: string): ErrorRecord => ({
+  code: 'volume-not-attached',
+  grade: ERRORS['volume-not-attached'],
+  message: 'the tag of the event is not the id of a volume',
+  facts: { tag },
+});
+
+/** nova:nova/compute/manager.py _sync_instance_power_state: what a server without a task becomes. */
+export const VM_STATE_OF_POWER_STATE = {
+  nostate: null,
+  running: 'active',
+  paused: 'paused',
+  shutdown: 'stopped',
+  crashed: 'stopped',
+  suspended: 'suspended',
+} as const satisfies Record<PowerState, VmState | null>;
+
+/** The vm_states in which a volume may be attached. */
+export const ATTACHABLE: readonly VmState[] = ['active', 'paused', 'stopped'];
+
+/** Whether an ended extend must not be opened again by the reconciler for the same facts. */
+export const isRefusal = (error: ErrorRecord): boolean => error.grade !== 'unsure';
