@@ -19,6 +19,8 @@ export const PACKAGES = {
 /** Which of them a command of run.mjs needs. */
 export const NEEDED_FOR = {
   demo: ['base'],
+  bench: ['base'],
+  standalone: ['base'],
   test: ['base', 'openstack'],
   prepare: ['base', 'openstack'],
 };

@@ -3,6 +3,8 @@
 //   node deploy/machine/run.mjs prepare   only sets the machine up
 //   node deploy/machine/run.mjs test      all rings of tests; the last line is `N passed, N failed`
 //   node deploy/machine/run.mjs demo      builds, then grows a volume under a running guest
+//   node deploy/machine/run.mjs bench     builds, then measures
+//   node deploy/machine/run.mjs standalone  builds, then serves with the settings in the environment
 // Exit codes: 0 well, 1 a test or a step failed, 2 wrong usage, 3 something must be installed by hand first.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +15,11 @@ import { runRings } from './rings.mjs';
 import { ensureNodeModules, environment, nodeBinary, onPinnedNode } from './toolchain.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const DEMO = 'dist/apps/standalone/apps/standalone/src/demo/main.js';
+/** Programs that are built before they run. */
+const BUILT = 'dist/apps/standalone/apps/standalone/src';
+const PROGRAMS = { demo: 'demo/main.js', bench: 'demo/bench.js', standalone: 'main.js' };
+/** A young generation of 3 x 4 MB: V8 would else take 48 MB before it looks for garbage, for nothing here. */
+const NODE_FLAGS = ['--max-semi-space-size=4'];
 const say = (line) => process.stdout.write(`novella: ${line}\n`);
 
 process.exitCode = await main(process.argv.slice(2)).catch((error) => {
@@ -40,16 +46,16 @@ async function main([command, ...args]) {
   }
   await withSignsOfLife('installing Debian packages', () => ensurePackages(packagesFor(command), say));
   if (command === 'test') return runRings(root, say);
-  if (command === 'demo') return demo(args);
+  if (Object.hasOwn(PROGRAMS, command)) return buildAndRun(join(BUILT, PROGRAMS[command]), args);
   say(`the machine is ready: Node ${process.versions.node}, ${packagesFor(command).length} Debian packages`);
   return 0;
 }
 
-async function demo(args) {
+async function buildAndRun(program, args) {
   say('building');
   const { code, output } = await withSignsOfLife('building', () =>
     silent('nest', ['build', 'standalone'], { cwd: root, env: environment(root) }),
   );
   if (code !== 0) throw new Error(`the build failed:\n${output}`);
-  return watched(nodeBinary(root), ['--enable-source-maps', DEMO, ...args], { cwd: root, env: environment(root) });
+  return watched(nodeBinary(root), [...NODE_FLAGS, program, ...args], { cwd: root, env: environment(root) });
 }

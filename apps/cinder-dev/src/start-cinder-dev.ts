@@ -95,7 +95,6 @@ async function createApp(parts: Parts): Promise<NestFastifyApplication> {
     void reply.headers({ 'x-compute-request-id': request.id, 'x-openstack-request-id': request.id });
     done();
   });
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares its options as a class
   const settings: NestApplicationOptions = { logger: false, abortOnError: false };
   const app = await NestFactory.create<NestFastifyApplication>(CinderDevModule.with(parts), adapter, settings);
   app.useGlobalFilters(new FaultFilter(parts.log));

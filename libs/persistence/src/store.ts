@@ -340,8 +340,9 @@ export interface HostStore {
   /** The host says that it is going down for a while: no longer up, until its next report. */
   serviceStopped(host: HostName, binary: 'nova-compute' | 'nova-conductor'): Promise<void>;
   /**
-   * What the host saw of a guest. Ignored unless the server is on that host and not deleted. Without a task the vm_state
-   * follows: running -> active, shutdown or crashed -> stopped, paused -> paused, suspended -> suspended.
+   * What the host saw of a guest. Ignored unless the server is on that host and not deleted. Without a task, and unless it
+   * is `error` or `building`, the vm_state follows: running -> active, shutdown or crashed -> stopped, paused -> paused,
+   * suspended -> suspended.
    */
   recordPowerState(host: HostName, serverId: ServerId, powerState: PowerState): Promise<'recorded' | 'ignored'>;
 }

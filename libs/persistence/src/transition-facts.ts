@@ -49,6 +49,9 @@ export const VM_STATE_OF_POWER_STATE = {
   suspended: 'suspended',
 } as const satisfies Record<PowerState, VmState | null>;
 
+/** The vm_states that follow the guest's power; a server in error or being built says so until somebody mends it. */
+export const FOLLOWS_POWER_STATE: readonly VmState[] = ['active', 'paused', 'suspended', 'stopped'];
+
 /** The vm_states in which a volume may be attached. */
 export const ATTACHABLE: readonly VmState[] = ['active', 'paused', 'stopped'];
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { minutes } from '@novella/core';
-import type { Subject } from './store-conformance.js';
 import {
   activeServer,
   answer,
@@ -14,6 +13,7 @@ import {
   serverId,
   TO_HOST,
   volumeId,
+  type Subject,
 } from './world.js';
 
 export function actionTests({ store }: Subject): void {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { millis, minutes } from '@novella/core';
-import type { Subject } from './store-conformance.js';
 import {
   activeServer,
   answer,
@@ -16,6 +15,7 @@ import {
   requester,
   TO_HOST,
   volumeId,
+  type Subject,
 } from './world.js';
 
 export function claimTests({ store, pass }: Subject): void {

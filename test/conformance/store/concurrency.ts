@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { minutes, type ServerId, type VolumeId } from '@novella/core';
 import type { Store } from '@novella/persistence';
-import { SESSIONS, type Subject } from './store-conformance.js';
 import {
   activeServer,
   answer,
@@ -18,6 +17,8 @@ import {
   requester,
   TO_HOST,
   volumeId,
+  SESSIONS,
+  type Subject,
 } from './world.js';
 
 export function concurrencyTests({ store, sessions }: Subject): void {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { minutes, type ServerId } from '@novella/core';
-import type { Subject } from './store-conformance.js';
 import {
   activeServer,
   claimed,
@@ -14,6 +13,7 @@ import {
   requester,
   serverId,
   volumeId,
+  type Subject,
 } from './world.js';
 
 export function eventTests({ store }: Subject): void {

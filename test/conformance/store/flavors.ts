@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { minutes } from '@novella/core';
-import type { Subject } from './store-conformance.js';
-import { FLAVOR, newInstance, requester } from './world.js';
+import { FLAVOR, newInstance, requester, type Subject } from './world.js';
 
 export function flavorTests({ store }: Subject): void {
   describe('flavors', () => {

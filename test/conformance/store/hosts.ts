@@ -1,7 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import type { PowerState, VmState } from '@novella/core';
-import type { Subject } from './store-conformance.js';
-import { activeServer, HOST, host, must, report, requester, SERVICE_DOWN_TIME, serverId } from './world.js';
+import {
+  activeServer,
+  claimed,
+  extendOf,
+  HOST,
+  host,
+  must,
+  report,
+  requester,
+  SERVICE_DOWN_TIME,
+  serverId,
+  type Subject,
+  volumeId,
+} from './world.js';
 
 export function hostTests({ store, pass }: Subject): void {
   const service = async () => must((await store().services('nova-compute'))[0]);
@@ -59,6 +71,15 @@ export function hostTests({ store, pass }: Subject): void {
       const server = await activeServer(store());
       expect(await store().recordPowerState(HOST, server.id, powerState)).toBe('recorded');
       expect(await store().instance(server.id)).toMatchObject({ powerState, vmState });
+    });
+
+    it('leaves a server in error there, whatever its guest does', async () => {
+      const server = await activeServer(store());
+      const extend = await extendOf(store(), server.id, volumeId());
+      const changes = { instance: { vmState: 'error' } } as const;
+      await store().end(await claimed(store(), extend.id), { result: 'succeeded', changes });
+      expect(await store().recordPowerState(HOST, server.id, 'running')).toBe('recorded');
+      expect(await store().instance(server.id)).toMatchObject({ powerState: 'running', vmState: 'error' });
     });
 
     it('leaves the vm_state of a server with a task', async () => {

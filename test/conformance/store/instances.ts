@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { gib, gibToBytes, minutes, type ProjectId } from '@novella/core';
-import type { Subject } from './store-conformance.js';
 import {
   activeServer,
   answer,
@@ -15,6 +14,7 @@ import {
   requester,
   serverId,
   volumeId,
+  type Subject,
 } from './world.js';
 
 export function instanceTests({ store, pass }: Subject): void {

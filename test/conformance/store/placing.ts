@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { minutes } from '@novella/core';
-import type { Subject } from './store-conformance.js';
 import {
   activeServer,
   answer,
@@ -13,6 +12,7 @@ import {
   report,
   requester,
   serverId,
+  type Subject,
 } from './world.js';
 
 export function placingTests({ store }: Subject): void {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { bytes, type Grade, minutes } from '@novella/core';
-import type { Subject } from './store-conformance.js';
 import {
   activeServer,
   attachedVolume,
@@ -15,6 +14,7 @@ import {
   requester,
   serverId,
   volumeId,
+  type Subject,
 } from './world.js';
 
 export function reconcileTests({ store }: Subject): void {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { millis, minutes } from '@novella/core';
 import type { NewBlockDeviceMapping } from '@novella/persistence';
-import type { Subject } from './store-conformance.js';
 import {
   activeServer,
   answer,
@@ -20,6 +19,7 @@ import {
   requester,
   serverId,
   volumeId,
+  type Subject,
 } from './world.js';
 
 export function reservationTests({ store, pass }: Subject): void {

@@ -10,18 +10,10 @@ import { instanceTests } from './instances.js';
 import { placingTests } from './placing.js';
 import { reconcileTests } from './reconcile.js';
 import { reservationTests } from './reservations.js';
+import { endTests } from './endings.js';
+import { engineReadTests } from './engine-reads.js';
 import { transitionTests } from './transitions.js';
-import type { StoreHarness } from './world.js';
-
-/** What the parts of the suite work with: the store is empty at the start of every test. */
-export interface Subject {
-  readonly store: () => Store;
-  /** As many sessions on the same data; for the SQL store each has connections of its own. */
-  readonly sessions: () => readonly Store[];
-  readonly pass: (ms: number) => Promise<void>;
-}
-
-export const SESSIONS = 8;
+import { SESSIONS, type StoreHarness, type Subject } from './world.js';
 
 /** The port's behaviour, for every implementation. */
 export function storeConformance(name: string, open: () => Promise<StoreHarness>): void {
@@ -44,6 +36,8 @@ export function storeConformance(name: string, open: () => Promise<StoreHarness>
     actionTests(subject);
     claimTests(subject);
     transitionTests(subject);
+    endTests(subject);
+    engineReadTests(subject);
     placingTests(subject);
     reconcileTests(subject);
     hostTests(subject);

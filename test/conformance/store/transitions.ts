@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { bytes, gib, millis, minutes } from '@novella/core';
+import { gib, millis, minutes } from '@novella/core';
 import type { Operation } from '@novella/persistence';
-import type { Subject } from './store-conformance.js';
 import {
   activeServer,
   answer,
@@ -13,17 +12,15 @@ import {
   extendOf,
   failure,
   HOST,
-  host,
   LEASE,
   mappingOf,
   must,
   openOperation,
   powerUpdate,
-  report,
   requester,
-  serverId,
   TO_HOST,
   volumeId,
+  type Subject,
 } from './world.js';
 
 export function transitionTests({ store, pass }: Subject): void {
@@ -227,162 +224,6 @@ export function transitionTests({ store, pass }: Subject): void {
         failures: 0,
       });
       expect(await claimed(store(), id)).toMatchObject({ decidedSeq: 2 });
-    });
-  });
-
-  describe('end', () => {
-    it('writes what changes with it, and only rows of its server', async () => {
-      const server = await activeServer(store());
-      const other = await activeServer(store());
-      const mapping = await attachedVolume(store(), server);
-      const gone = await attachedVolume(store(), server);
-      const foreign = await attachedVolume(store(), other);
-      const { id } = await extendOf(store(), server.id, mapping.volumeId);
-      const sizes = { size: gib(2), wantedBytes: bytes(2 ** 31), hostBytes: bytes(2 ** 31), guestBytes: null };
-      const ended = await store().end(await claimed(store(), id), {
-        result: 'succeeded',
-        verifiedBy: 'host-device',
-        visible: 'next-start',
-        changes: {
-          instance: { powerState: 'paused', fault: { code: 500, message: 'm', details: 'd' } },
-          mappings: [
-            { id: mapping.id, ...sizes },
-            { id: gone.id, removed: true },
-            { id: foreign.id, size: gib(8) },
-          ],
-        },
-      });
-      expect(ended).toMatchObject({
-        state: 'succeeded',
-        verifiedBy: 'host-device',
-        visible: 'next-start',
-        error: null,
-      });
-      expect(ended?.endedAt).not.toBeNull();
-      expect(await mappingOf(store(), server.id, mapping.id)).toEqual({ ...mapping, ...sizes });
-      expect((await store().blockDeviceMappings([server.id])).get(server.id)).toHaveLength(1);
-      expect((await mappingOf(store(), other.id, foreign.id)).size).toBe(1);
-      const changed = must(await store().instance(server.id));
-      expect(changed).toMatchObject({
-        powerState: 'paused',
-        vmState: 'active',
-        fault: { code: 500, message: 'm', details: 'd' },
-      });
-      expect(changed.fault?.created).toBeInstanceOf(Date);
-      expect(changed.launchedAt).toEqual(server.launchedAt);
-    });
-
-    it('carries sizes above 2^32 bytes exactly', async () => {
-      const server = await activeServer(store());
-      const mapping = await attachedVolume(store(), server);
-      const { id } = await extendOf(store(), server.id, mapping.volumeId);
-      const big = bytes(Number.MAX_SAFE_INTEGER);
-      const operation = await claimed(store(), id);
-      await store().end(operation, {
-        result: 'succeeded',
-        changes: { mappings: [{ id: mapping.id, wantedBytes: big, hostBytes: big, guestBytes: big }] },
-      });
-      expect(await mappingOf(store(), server.id, mapping.id)).toMatchObject({
-        wantedBytes: big,
-        hostBytes: big,
-        guestBytes: big,
-      });
-      const facts = must(await store().operationFacts(operation));
-      expect(facts.mappings[0]?.wantedBytes).toBe(big);
-    });
-
-    it('makes the operations of the server due that wait for its task, and no others', async () => {
-      const { server, id } = await extend();
-      const task = await extendOf(store(), server.id, volumeId());
-      await store().wait(await claimed(store(), task.id), { for: 'server-task', nextIn: minutes(5) });
-      const paths = await extendOf(store(), server.id, volumeId());
-      await store().wait(await claimed(store(), paths.id), { for: 'paths', nextIn: minutes(5) });
-      await store().end(await claimed(store(), id), { result: 'succeeded' });
-      const due = await store().claimDue('conductor-1', LEASE, 10);
-      expect(due.map((operation) => operation.id)).toEqual([task.id]);
-    });
-
-    it('keeps the last 50 entries of the timeline', async () => {
-      const { id } = await extend();
-      let operation = await claimed(store(), id);
-      for (let count = 0; count < 60; count += 1) {
-        operation = must(await store().advance(operation, { step: `step-${count}`, lease: LEASE }));
-      }
-      expect(operation.timeline).toHaveLength(50);
-      expect(operation.timeline.at(-1)).toMatchObject({ state: 'queued', note: 'step-59' });
-      expect(operation.timeline[0]?.note).toBe('step-10');
-      expect(operation.timeline.every((entry) => new Date(entry.at).toISOString() === entry.at)).toBe(true);
-    });
-
-    it('stores odd text of an error without failing', async () => {
-      const { id } = await extend();
-      const odd = failure({ message: 'a\u0000\udc00', facts: { 'k\u0000': '\ud800' } });
-      const ended = await store().end(await claimed(store(), id), { result: 'failed', error: odd });
-      expect(ended?.error).toMatchObject({ message: 'a\ufffd\ufffd', facts: { 'k\ufffd': '\ufffd' } });
-    });
-  });
-
-  describe('operationFacts', () => {
-    it('answers the server, the mapping of the volume, the service and the other open operations', async () => {
-      const server = await activeServer(store());
-      const mapping = await attachedVolume(store(), server);
-      await attachedVolume(store(), server);
-      const operation = await extendOf(store(), server.id, mapping.volumeId);
-      const other = await extendOf(store(), server.id, volumeId());
-      const facts = must(await store().operationFacts(operation));
-      expect(facts.instance).toEqual(await store().instance(server.id));
-      expect(facts.mappings).toEqual([mapping]);
-      expect(facts.service).toMatchObject({
-        host: HOST,
-        up: true,
-        capabilities: report().capabilities,
-        used: { vcpus: 1, memoryMib: 512, diskGib: 1 },
-      });
-      expect(facts.service).toEqual((await store().services('nova-compute'))[0]);
-      expect(facts.others).toEqual([{ kind: 'extend', state: 'queued', volumeId: other.volumeId }]);
-    });
-
-    it('answers all mappings to an operation without a volume, and no service without a host', async () => {
-      const server = await activeServer(store());
-      await attachedVolume(store(), server);
-      await attachedVolume(store(), server);
-      await store().requestDelete(server.id, requester());
-      const facts = must(await store().operationFacts(await openOperation(store(), server.id, 'delete')));
-      expect(facts.mappings.map((mapping) => mapping.device)).toEqual(['/dev/vdb', '/dev/vdc']);
-      const operation = await openOperation(store(), server.id, 'delete');
-      expect(await store().operationFacts({ ...operation, serverId: serverId() })).toBeNull();
-    });
-  });
-
-  describe('wake', () => {
-    it('makes those due that wait for the host, or for Cinder, and counts them', async () => {
-      const { server, id } = await extend();
-      await store().wait(await claimed(store(), id), { for: 'host', nextIn: minutes(5) });
-      const cinder = await extendOf(store(), server.id, volumeId());
-      await store().wait(await claimed(store(), cinder.id), { for: 'cinder', nextIn: minutes(5) });
-      expect(await store().wake({ for: 'host', host: host('compute-2') })).toBe(0);
-      expect(await store().wake({ for: 'host', host: HOST })).toBe(1);
-      expect((await store().claimDue('conductor-1', LEASE, 10)).map((operation) => operation.id)).toEqual([id]);
-      expect(await store().wake({ for: 'cinder' })).toBe(1);
-      expect((await store().claimDue('conductor-1', LEASE, 10)).map((operation) => operation.id)).toEqual([cinder.id]);
-    });
-  });
-
-  describe('operations', () => {
-    it('lists newest first, by server and by whether they are open', async () => {
-      const server = await activeServer(store());
-      await pass(2);
-      const { id } = await extendOf(store(), server.id, volumeId());
-      await pass(2);
-      const newer = await extendOf(store(), server.id, volumeId());
-      await store().end(await claimed(store(), id), { result: 'succeeded' });
-      const ids = async (filter: { open?: boolean }) =>
-        (await store().operations({ serverId: server.id, limit: 10, ...filter })).map((operation) => operation.id);
-      expect((await ids({})).slice(0, 2)).toEqual([newer.id, id]);
-      expect(await ids({ open: true })).toEqual([newer.id]);
-      expect((await ids({ open: false }))[0]).toBe(id);
-      expect(await store().operations({ limit: 1 })).toHaveLength(1);
-      expect(await store().operations({ serverId: serverId(), limit: 1 })).toEqual([]);
     });
   });
 }

@@ -37,6 +37,16 @@ export interface StoreHarness {
   pass(ms: number): Promise<void>;
   close(): Promise<void>;
 }
+/** What the parts of the suite work with: the store is empty at the start of every test. */
+export interface Subject {
+  readonly store: () => Store;
+  /** As many sessions on the same data; for the SQL store each has connections of its own. */
+  readonly sessions: () => readonly Store[];
+  readonly pass: (ms: number) => Promise<void>;
+}
+
+export const SESSIONS = 8;
+
 /** serviceDownTime of every store under test. */
 export const SERVICE_DOWN_TIME = seconds(2);
 

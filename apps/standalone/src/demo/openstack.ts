@@ -15,7 +15,12 @@ const serverDetail = z.object({
 const volumeBody = z.object({ volume: z.looseObject({ id: z.string(), status: z.string(), size: z.number() }) });
 const actionsBody = z.object({
   instanceActions: z.array(
-    z.looseObject({ action: z.string(), request_id: z.string(), message: z.string().nullable() }),
+    z.looseObject({
+      action: z.string(),
+      request_id: z.string(),
+      start_time: z.string(),
+      message: z.string().nullable(),
+    }),
   ),
 });
 const actionBody = z.object({

@@ -12,13 +12,16 @@ export interface StandaloneProcess {
   stop(): Promise<number | null>;
 }
 
+/** A young generation of 3 x 4 MB: V8 would else take 48 MB before it looks for garbage, for nothing here. */
+const NODE_FLAGS = ['--max-semi-space-size=4'];
 const START_LIMIT_MS = 60_000;
+const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const STOP_LIMIT_MS = 40_000;
 
 export async function startStandaloneProcess(env: Record<string, string>): Promise<StandaloneProcess> {
   const began = performance.now();
-  const child = spawn(process.execPath, ['--enable-source-maps', join(import.meta.dirname, '..', 'main.js')], {
-    env: { PATH: process.env['PATH'], ...env },
+  const child = spawn(process.execPath, [...NODE_FLAGS, join(import.meta.dirname, '..', 'main.js')], {
+    env: { PATH: SYSTEM_PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));

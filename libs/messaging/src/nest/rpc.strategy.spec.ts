@@ -74,7 +74,6 @@ class Stranger {
 }
 
 const microservice = (module: Type, strategy: CustomTransportStrategy): Promise<INestMicroservice> =>
-  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares its options as a class
   NestFactory.createMicroservice<MicroserviceOptions>(module, { strategy, logger: false, abortOnError: false });
 
 async function application(controllers: Type[], serverHost: HostName | null = HOST) {

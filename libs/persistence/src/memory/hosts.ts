@@ -1,6 +1,6 @@
 import type { HostStore, ServiceReportInput } from '../store.js';
 import { storable } from '../text.js';
-import { VM_STATE_OF_POWER_STATE } from '../transition-facts.js';
+import { FOLLOWS_POWER_STATE, VM_STATE_OF_POWER_STATE } from '../transition-facts.js';
 import { serviceKey, type Tables } from './tables.js';
 
 export function memoryHosts(db: Tables): HostStore {
@@ -22,7 +22,8 @@ export function memoryHosts(db: Tables): HostStore {
       db.atomically(() => {
         const row = db.instances.get(serverId);
         if (row === undefined || row.deletedAt !== null || row.host !== host) return 'ignored';
-        const vmState = (row.taskState === null ? VM_STATE_OF_POWER_STATE[powerState] : null) ?? row.vmState;
+        const follows = row.taskState === null && FOLLOWS_POWER_STATE.includes(row.vmState);
+        const vmState = (follows ? VM_STATE_OF_POWER_STATE[powerState] : null) ?? row.vmState;
         db.instances.set(serverId, { ...row, powerState, vmState, updatedAt: db.now() });
         return 'recorded';
       }),

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { HostStore, ServiceReportInput } from '../store.js';
 import { storable } from '../text.js';
-import { VM_STATE_OF_POWER_STATE } from '../transition-facts.js';
+import { FOLLOWS_POWER_STATE, VM_STATE_OF_POWER_STATE } from '../transition-facts.js';
 import type { Database } from './database.js';
 import type { ServiceRow } from './entities/service.entity.js';
 import { type ServiceState, toService } from './rows.js';
@@ -18,7 +18,7 @@ export function sqlHosts(db: Database): HostStore {
     },
     recordPowerState: async (host, serverId, powerState) => {
       const vmState = VM_STATE_OF_POWER_STATE[powerState];
-      const rows = await db.query(RECORD_POWER_STATE, [serverId, host, powerState, vmState]);
+      const rows = await db.query(RECORD_POWER_STATE, [serverId, host, powerState, vmState, FOLLOWS_POWER_STATE]);
       return rows.length > 0 ? 'recorded' : 'ignored';
     },
   };
@@ -72,7 +72,7 @@ async function reportService(db: Database, report: ServiceReportInput): Promise<
 const RECORD_POWER_STATE = `
   update instance set
     power_state = $3,
-    vm_state = case when task_state is null then coalesce($4, vm_state) else vm_state end,
+    vm_state = case when task_state is null and vm_state = any($5) then coalesce($4, vm_state) else vm_state end,
     updated_at = now()
   where id = $1 and host = $2 and deleted_at is null
   returning id`;

@@ -1,0 +1,91 @@
+import { describe, expect, it } from '@jest/globals';
+import { minutes } from '@novella/core';
+import {
+  activeServer,
+  attachedVolume,
+  claimed,
+  extendOf,
+  HOST,
+  host,
+  LEASE,
+  must,
+  openOperation,
+  report,
+  requester,
+  serverId,
+  volumeId,
+  type Subject,
+} from './world.js';
+
+export function engineReadTests({ store, pass }: Subject): void {
+  const extend = async () => {
+    const server = await activeServer(store());
+    const volume = volumeId();
+    const { id } = await extendOf(store(), server.id, volume);
+    return { server, volume, id };
+  };
+
+  describe('operationFacts', () => {
+    it('answers the server, the mapping of the volume, the service and the other open operations', async () => {
+      const server = await activeServer(store());
+      const mapping = await attachedVolume(store(), server);
+      await attachedVolume(store(), server);
+      const operation = await extendOf(store(), server.id, mapping.volumeId);
+      const other = await extendOf(store(), server.id, volumeId());
+      const facts = must(await store().operationFacts(operation));
+      expect(facts.instance).toEqual(await store().instance(server.id));
+      expect(facts.mappings).toEqual([mapping]);
+      expect(facts.service).toMatchObject({
+        host: HOST,
+        up: true,
+        capabilities: report().capabilities,
+        used: { vcpus: 1, memoryMib: 512, diskGib: 1 },
+      });
+      expect(facts.service).toEqual((await store().services('nova-compute'))[0]);
+      expect(facts.others).toEqual([{ kind: 'extend', state: 'queued', volumeId: other.volumeId }]);
+    });
+
+    it('answers all mappings to an operation without a volume, and no service without a host', async () => {
+      const server = await activeServer(store());
+      await attachedVolume(store(), server);
+      await attachedVolume(store(), server);
+      await store().requestDelete(server.id, requester());
+      const facts = must(await store().operationFacts(await openOperation(store(), server.id, 'delete')));
+      expect(facts.mappings.map((mapping) => mapping.device)).toEqual(['/dev/vdb', '/dev/vdc']);
+      const operation = await openOperation(store(), server.id, 'delete');
+      expect(await store().operationFacts({ ...operation, serverId: serverId() })).toBeNull();
+    });
+  });
+
+  describe('wake', () => {
+    it('makes those due that wait for the host, or for Cinder, and counts them', async () => {
+      const { server, id } = await extend();
+      await store().wait(await claimed(store(), id), { for: 'host', nextIn: minutes(5) });
+      const cinder = await extendOf(store(), server.id, volumeId());
+      await store().wait(await claimed(store(), cinder.id), { for: 'cinder', nextIn: minutes(5) });
+      expect(await store().wake({ for: 'host', host: host('compute-2') })).toBe(0);
+      expect(await store().wake({ for: 'host', host: HOST })).toBe(1);
+      expect((await store().claimDue('conductor-1', LEASE, 10)).map((operation) => operation.id)).toEqual([id]);
+      expect(await store().wake({ for: 'cinder' })).toBe(1);
+      expect((await store().claimDue('conductor-1', LEASE, 10)).map((operation) => operation.id)).toEqual([cinder.id]);
+    });
+  });
+
+  describe('operations', () => {
+    it('lists newest first, by server and by whether they are open', async () => {
+      const server = await activeServer(store());
+      await pass(2);
+      const { id } = await extendOf(store(), server.id, volumeId());
+      await pass(2);
+      const newer = await extendOf(store(), server.id, volumeId());
+      await store().end(await claimed(store(), id), { result: 'succeeded' });
+      const ids = async (filter: { open?: boolean }) =>
+        (await store().operations({ serverId: server.id, limit: 10, ...filter })).map((operation) => operation.id);
+      expect((await ids({})).slice(0, 2)).toEqual([newer.id, id]);
+      expect(await ids({ open: true })).toEqual([newer.id]);
+      expect((await ids({ open: false }))[0]).toBe(id);
+      expect(await store().operations({ limit: 1 })).toHaveLength(1);
+      expect(await store().operations({ serverId: serverId(), limit: 1 })).toEqual([]);
+    });
+  });
+}
