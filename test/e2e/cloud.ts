@@ -54,7 +54,7 @@ export function developmentCinder(options: { useLoop?: boolean; eventsTo?: strin
   return async ({ endpoint, token }, dir) => {
     const volumesDir = join(dir, 'volumes');
     await mkdir(volumesDir);
-    const { url, close } = await startCinderDev({
+    const cinder = await startCinderDev({
       port: 0,
       dataDir: volumesDir,
       novaEndpoint: options.eventsTo ?? endpoint,
@@ -62,7 +62,7 @@ export function developmentCinder(options: { useLoop?: boolean; eventsTo?: strin
       useLoop: options.useLoop ?? false,
       log: silent,
     });
-    return { url, volumesDir, close };
+    return { url: cinder.url, volumesDir, close: () => cinder.close() };
   };
 }
 

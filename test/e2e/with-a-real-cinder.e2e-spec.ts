@@ -8,8 +8,8 @@ const GIB = 2 ** 30;
 const realCinder =
   (useLoop: boolean): StartBlockStorage =>
   async ({ endpoint, token }) => {
-    const { url, volumesDir, stop } = await startRealCinder({ novaEndpoint: endpoint, novaToken: token, useLoop });
-    return { url, volumesDir, close: stop };
+    const cinder = await startRealCinder({ novaEndpoint: endpoint, novaToken: token, useLoop });
+    return { url: cinder.url, volumesDir: cinder.volumesDir, close: () => cinder.stop() };
   };
 
 /** OpenStack's own Cinder grows the volume and tells our API by itself; the guest's kernel says the size. */

@@ -53,7 +53,7 @@ export class GrowingCluster {
 
   private conductor: Conductor | null = null;
   private compute: Compute | null = null;
-  private servers: RpcServer<typeof computeRpc | typeof conductorRpc>[] = [];
+  private servers: { close(options: { graceMs: number }): Promise<unknown> }[] = [];
 
   static async start(): Promise<GrowingCluster> {
     const directory = await mkdtemp(join(tmpdir(), 'novella-race-'));
@@ -83,13 +83,14 @@ export class GrowingCluster {
   }
 
   /** The result of the extend's event, once it has one. */
-  async resultOf(requestId: RequestId): Promise<string> {
-    let result: string | null = null;
+  async resultOf(requestId: RequestId): Promise<'Success' | 'Error'> {
+    const results: ('Success' | 'Error')[] = [];
     await waitUntil(async () => {
-      result = (await this.store.instanceAction(SERVER, requestId))?.events[0]?.result ?? null;
-      return result !== null;
+      const result = (await this.store.instanceAction(SERVER, requestId))?.events[0]?.result ?? null;
+      if (result !== null) results.push(result);
+      return results.length > 0;
     });
-    return result ?? 'none';
+    return results[0] ?? 'Error';
   }
 
   async sizes(): Promise<{ guest: GiB; host: GiB; recorded: GiB }> {
@@ -144,7 +145,7 @@ export class GrowingCluster {
     });
     const ofConductor = new RpcServer(conductorLink, conductorRpc, null, new ConductorEndpoint(conductor), common);
     const ofCompute = new RpcServer(computeLink, computeRpc, HOST, this.compute.handlers, common);
-    this.servers = [ofCompute, ofConductor] as unknown as typeof this.servers;
+    this.servers = [ofCompute, ofConductor];
     await ofConductor.start();
     await ofCompute.start();
     conductor.start();

@@ -8,30 +8,33 @@ afterEach(async () => {
   cluster = null;
 });
 
-/** One extend to 2 GiB; at its `strikeAt`-th await a second one, to 3 GiB. Answers how many awaits the first one had. */
-async function race(strikeAt: number): Promise<{ awaits: string[]; first: string; second: string | null }> {
+/** One extend to 2 GiB; at its `strikeAt`-th await a second one, to 3 GiB. Answers where the first one awaited. */
+async function race(strikeAt: number): Promise<{ awaits: string[]; first: string; second: string[] }> {
   const racing = await GrowingCluster.start();
   cluster = racing;
   const awaits: string[] = [];
-  let second: RequestId | null = null;
+  const seconds: RequestId[] = [];
   let struck = false;
   racing.atEachAwait = async (where) => {
     if (struck) return;
     awaits.push(where);
     if (awaits.length !== strikeAt) return;
     struck = true;
-    second = await racing.extend(gib(3));
+    seconds.push(await racing.extend(gib(3)));
   };
   const first = await racing.resultOf(await racing.extend(gib(2)));
-  const atTheEndOfTheFirst = await racing.sizes();
-  expect({ strikeAt, ...atTheEndOfTheFirst, enough: atTheEndOfTheFirst.guest >= 2 }).toMatchObject({ enough: true });
-  const result = { awaits, first, second: second === null ? null : await racing.resultOf(second) };
-  expect({ strikeAt, at: awaits.at(-1), ...(await racing.sizes()) }).toMatchObject(
-    second === null ? { guest: 2, host: 2, recorded: 2 } : { guest: 3, host: 3, recorded: 3 },
-  );
+  const after = await racing.sizes();
+  expect({ strikeAt, ...after, enough: after.guest >= 2 }).toMatchObject({ enough: true });
+  const second = await Promise.all(seconds.map((request) => racing.resultOf(request)));
+  const size = second.length === 0 ? 2 : 3;
+  expect({ strikeAt, at: awaits.at(-1), ...(await racing.sizes()) }).toMatchObject({
+    guest: size,
+    host: size,
+    recorded: size,
+  });
   await racing.stop();
   cluster = null;
-  return result;
+  return { awaits, first, second };
 }
 
 describe('a second extend', () => {
@@ -39,9 +42,13 @@ describe('a second extend', () => {
     const { awaits } = await race(Number.POSITIVE_INFINITY);
     expect(awaits).toContain('cinder.volume, after');
     expect(awaits).toContain('hypervisor.resizeDisk, before QEMU sets the length');
+    let races = 0;
     for (let strikeAt = 1; strikeAt <= awaits.length; strikeAt++) {
       const { first, second } = await race(strikeAt);
-      expect({ strikeAt, first, second }).toEqual({ strikeAt, first: 'Success', second: second && 'Success' });
+      expect({ strikeAt, first, second }).toEqual({ strikeAt, first: 'Success', second: second.map(() => 'Success') });
+      races += second.length;
     }
+    // The last awaits are the engine's idle ones, which another run may not come to.
+    expect(races).toBeGreaterThan(25);
   }, 120_000);
 });

@@ -34,11 +34,11 @@ export interface RpcContract<Methods extends Record<string, MethodDefinition> = 
 }
 
 export type ArgsOf<M extends MethodDefinition> = z.output<M['args']>;
-// A cast's handler and client answer nothing.
-// eslint-disable-next-line @typescript-eslint/no-invalid-void-type
 export type ResultOf<M extends MethodDefinition> = M extends { kind: 'call'; result: z.ZodType<infer Result> }
   ? Result
-  : void;
+  : // A cast's handler and client answer nothing.
+    // eslint-disable-next-line @typescript-eslint/no-invalid-void-type
+    void;
 
 /** What a client of the contract offers for one target: a cast settles on the broker's confirm, a call on its reply. */
 export type ClientOf<C extends RpcContract> = {
