@@ -21,6 +21,7 @@ export const NEEDED_FOR = {
   demo: ['base'],
   bench: ['base'],
   standalone: ['base'],
+  'cinder-dev': [],
   test: ['base', 'openstack'],
   prepare: ['base', 'openstack'],
 };

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 // Where `npm test` and `npm run demo` begin: on a fresh checkout, with nothing installed but a Node 18 or later and npm.
-//   node deploy/machine/run.mjs prepare   only sets the machine up
-//   node deploy/machine/run.mjs test      all rings of tests; the last line is `N passed, N failed`
-//   node deploy/machine/run.mjs demo      builds, then grows a volume under a running guest
-//   node deploy/machine/run.mjs bench     builds, then measures
-//   node deploy/machine/run.mjs standalone  builds, then serves with the settings in the environment
+//   node deploy/machine/run.mjs prepare      only sets the machine up
+//   node deploy/machine/run.mjs test         all rings of tests; the last line is `N passed, N failed`
+//   node deploy/machine/run.mjs demo         builds, then grows a volume under a running guest
+//   node deploy/machine/run.mjs bench        builds, then measures
+//   node deploy/machine/run.mjs standalone   builds, then serves with the settings in the environment
+//   node deploy/machine/run.mjs cinder-dev   the same for the development stand-in of Cinder
 // Exit codes: 0 well, 1 a test or a step failed, 2 wrong usage, 3 something must be installed by hand first.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,9 +16,13 @@ import { runRings } from './rings.mjs';
 import { ensureNodeModules, environment, nodeBinary, onPinnedNode } from './toolchain.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-/** Programs that are built before they run. */
-const BUILT = 'dist/apps/standalone/apps/standalone/src';
-const PROGRAMS = { demo: 'demo/main.js', bench: 'demo/bench.js', standalone: 'main.js' };
+/** Programs that are built before they run: the app, and the file in it. */
+const PROGRAMS = {
+  demo: ['standalone', 'demo/main.js'],
+  bench: ['standalone', 'demo/bench.js'],
+  standalone: ['standalone', 'main.js'],
+  'cinder-dev': ['cinder-dev', 'main.js'],
+};
 /** A young generation of 3 x 4 MB: V8 would else take 48 MB before it looks for garbage, for nothing here. */
 const NODE_FLAGS = ['--max-semi-space-size=4'];
 const say = (line) => process.stdout.write(`novella: ${line}\n`);
@@ -46,16 +51,17 @@ async function main([command, ...args]) {
   }
   await withSignsOfLife('installing Debian packages', () => ensurePackages(packagesFor(command), say));
   if (command === 'test') return runRings(root, say);
-  if (Object.hasOwn(PROGRAMS, command)) return buildAndRun(join(BUILT, PROGRAMS[command]), args);
+  if (Object.hasOwn(PROGRAMS, command)) return buildAndRun(...PROGRAMS[command], args);
   say(`the machine is ready: Node ${process.versions.node}, ${packagesFor(command).length} Debian packages`);
   return 0;
 }
 
-async function buildAndRun(program, args) {
+async function buildAndRun(app, file, args) {
   say('building');
   const { code, output } = await withSignsOfLife('building', () =>
-    silent('nest', ['build', 'standalone'], { cwd: root, env: environment(root) }),
+    silent('nest', ['build', app], { cwd: root, env: environment(root) }),
   );
   if (code !== 0) throw new Error(`the build failed:\n${output}`);
+  const program = join('dist', 'apps', app, 'apps', app, 'src', file);
   return watched(nodeBinary(root), [...NODE_FLAGS, program, ...args], { cwd: root, env: environment(root) });
 }

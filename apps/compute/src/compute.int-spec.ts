@@ -64,7 +64,6 @@ describe('a compute in a Nest application', () => {
     class ComputeApplication {}
     const module = await Test.createTestingModule({ imports: [ComputeApplication] }).compile();
     const strategy = new RpcStrategy(broker.connect(), computeRpc, HOST, { ...common, graceMs: 10_000 });
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares its options as a class
     const app = module.createNestMicroservice({ strategy, logger: false });
     cleanups.push(() => app.close());
     await app.listen();
