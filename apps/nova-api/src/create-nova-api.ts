@@ -10,7 +10,6 @@ import type { NovaApiPorts } from './ports.js';
 
 /** The hooks parse bodies themselves, in Nova's order of complaints. */
 // Nest types its options as a class; they are read as a plain object.
-// eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
 const OPTIONS: NestApplicationOptions = { bodyParser: false, logger: false };
 
 /** The router has refused the URL, before any hook: a `%` that escapes nothing. */
@@ -28,7 +27,7 @@ export async function createNovaApi(ports: NovaApiPorts): Promise<NestFastifyApp
     routerOptions: { maxParamLength: 65_536 },
     frameworkErrors: answerBadUrl,
   });
-  installRequestHooks(adapter.getInstance(), ports.config, ports.random);
+  installRequestHooks(adapter.getInstance(), ports);
   const app = await NestFactory.create<NestFastifyApplication>(NovaApiModule.register(ports), adapter, OPTIONS);
   await app.init();
   await adapter.getInstance().ready();

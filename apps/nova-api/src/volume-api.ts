@@ -1,4 +1,4 @@
-import type { AttachmentId, GiB, ProjectId, ServerId, VolumeId } from '@novella/core';
+import type { AttachmentId, GiB, ProjectId, RequestId, ServerId, VolumeId } from '@novella/core';
 
 /**
  * What nova-api asks Cinder for, in the user's name. Errors: volume-not-found, cinder-refused, cinder-unauthorized,
@@ -16,7 +16,9 @@ export interface VolumeApi {
 export interface VolumeUser {
   readonly token: string;
   readonly projectId: ProjectId;
-  readonly requestId: string;
+  readonly requestId: RequestId;
+  /** The caller's own id for what they do across services; Cinder is told this one, when there is one. */
+  readonly globalRequestId: RequestId | null;
 }
 
 export interface VolumeFacts {
@@ -25,4 +27,6 @@ export interface VolumeFacts {
   readonly size: GiB;
   readonly multiattach: boolean;
   readonly bootable: boolean;
+  /** Properties of the image that the volume was made of, by name; empty without one. */
+  readonly imageMetadata: Readonly<Record<string, string>>;
 }

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { lstat } from 'node:fs/promises';
+import { inspect } from 'node:util';
 import { bytes } from '@novella/core';
 import { ConfigError, createLog, readConfig, Shutdown, systemClock, systemRandom } from '@novella/service-kit';
 import { FakeDriver, LibvirtDriver, type VirtDriver } from '@novella/virt';
@@ -33,8 +34,7 @@ async function openDriver({ virtDriver, libvirtSocket, domainType }: StandaloneC
 
 main().catch((error: unknown) => {
   const wrongConfig = error instanceof ConfigError;
-  process.stderr.write(
-    `novella: ${wrongConfig || !(error instanceof Error) ? String(error) : (error.stack ?? error.message)}\n`,
-  );
+  // With code, facts and causes, none of which hold secrets.
+  process.stderr.write(`novella: ${wrongConfig ? String(error) : inspect(error)}\n`);
   process.exit(wrongConfig ? 2 : 1);
 });

@@ -21,7 +21,7 @@ import {
 import { hostname } from 'node:os';
 
 const ABSOLUTE = { message: 'must be an absolute path' };
-const LOOPBACK = /^(127\.|::1$|localhost$)/;
+const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
 
 @ValidatorConstraint({ name: 'hostName' })
 class HostNameRule implements ValidatorConstraintInterface {

@@ -34,6 +34,9 @@ const sizeGib = z
   .max(2 ** 31)
   .transform((count): GiB => gib(count));
 
+const textsOf = (record: Readonly<Record<string, unknown>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(record).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+
 const volume = z
   .object({
     id: volumeId,
@@ -45,6 +48,8 @@ const volume = z
     encrypted: z.boolean(),
     availability_zone: z.string().nullish(),
     metadata: z.record(z.string(), z.string()),
+    /** Only of a volume that was made of an image. */
+    volume_image_metadata: z.record(z.string(), z.unknown()).nullish(),
     attachments: z.array(
       z.object({ attachment_id: attachmentId, server_id: serverOrNull, device: z.string().nullish() }),
     ),
@@ -60,6 +65,8 @@ const volume = z
     encrypted: wire.encrypted,
     availabilityZone: wire.availability_zone ?? null,
     metadata: wire.metadata,
+    /** Properties of the image that the volume was made of, those that are text; empty without one. */
+    imageMetadata: textsOf(wire.volume_image_metadata ?? {}),
     /** Completed attachments only: a reserved or attaching one is not in a volume's list. */
     attachments: wire.attachments.map((each) => ({
       id: each.attachment_id,

@@ -213,8 +213,15 @@ describe('what comes back', () => {
       encrypted: false,
       availabilityZone: 'nova',
       metadata: { a: 'b' },
+      imageMetadata: {},
       attachments: [{ id: ATTACHMENT, server: SERVER, device: '/dev/vdb' }],
     });
+  });
+
+  it('reads the properties of the image that a volume was made of, those that are text', async () => {
+    const volume_image_metadata = { hw_disk_bus: 'scsi', min_ram: '512', odd: { a: 1 } };
+    peer.script(answer(200, { volume: volumeBody({ volume_image_metadata }) }));
+    expect((await client.getVolume(VOLUME)).imageMetadata).toEqual({ hw_disk_bus: 'scsi', min_ram: '512' });
   });
 
   it('pages by the last volume while Cinder links a next page', async () => {

@@ -12,11 +12,11 @@ import { flavorSummaryView, flavorView } from './flavor.view.js';
 const SORT_KEYS = ['flavorid', 'name', 'memory_mb', 'vcpus', 'root_gb', 'created_at', 'id'];
 
 class ListFlavorsQuery {
-  @Text({ pattern: /^\d{1,9}$/ }) readonly limit?: string;
+  @Text({ pattern: /^\d+$/ }) readonly limit?: string;
   @Text() readonly marker?: string;
   @Text() readonly is_public?: string;
-  @Text({ pattern: /^\d{1,9}$/ }) readonly minRam?: string;
-  @Text({ pattern: /^\d{1,9}$/ }) readonly minDisk?: string;
+  @Text({ pattern: /^\d+$/ }) readonly minRam?: string;
+  @Text({ pattern: /^\d+$/ }) readonly minDisk?: string;
   @OneOf(SORT_KEYS) readonly sort_key?: string;
   @OneOf(['asc', 'desc']) readonly sort_dir?: string;
 }

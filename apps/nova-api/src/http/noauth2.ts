@@ -1,4 +1,5 @@
 import type { ProjectId, UserId } from '@novella/core';
+import { ApiFault } from './fault.js';
 
 /**
  * The test strategy that believes every token: `<user>:<project>`. Admin exactly when the user is `admin`.
@@ -12,10 +13,17 @@ export interface Identity {
   readonly isAdmin: boolean;
 }
 
+/** What a record holds of a user or project. */
+const MAX_ID_LENGTH = 255;
+
+/** Throws 401 for a user or project that is too long to be one. */
 export function identityOfToken(token: string): Identity {
   const colon = token.indexOf(':');
   const userId = colon < 0 ? token : token.slice(0, colon);
   const projectId = colon < 0 ? token : token.slice(colon + 1);
+  if (Math.max(userId.length, projectId.length) > MAX_ID_LENGTH) {
+    throw new ApiFault(401, 'The token names a user or project that is too long.');
+  }
   const isAdmin = userId === 'admin';
   return {
     userId: userId as UserId,

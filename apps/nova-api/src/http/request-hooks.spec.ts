@@ -57,6 +57,15 @@ describe('identity', () => {
     expect(answer.headers['x-compute-request-id']).toMatch(/^req-/);
   });
 
+  it.each([`bob:${'p'.repeat(256)}`, `${'u'.repeat(256)}:p`])(
+    'is 401 for a user or project that is too long',
+    async (as) => {
+      const answer = await api.ask('GET', '/v2.1/servers', { as });
+      expect([answer.code, answer.json]).toMatchObject([401, { unauthorized: { code: 401 } }]);
+      expect(answer.headers['x-compute-request-id']).toMatch(/^req-/);
+    },
+  );
+
   it('comes before routing', async () => {
     expect((await api.ask('GET', '/v2.1/nothing-here', { as: null })).code).toBe(204);
   });
@@ -73,6 +82,26 @@ describe('identity', () => {
     expect(first.headers['x-openstack-request-id']).toMatch(/^req-[0-9a-f-]{36}$/);
     expect(first.headers['x-openstack-request-id']).not.toBe(headers['x-openstack-request-id']);
     expect(first.headers['x-compute-request-id']).toBe(first.headers['x-openstack-request-id']);
+  });
+});
+
+describe('the log', () => {
+  const GLOBAL = 'req-11111111-2222-4333-8444-555555555555';
+  it.each([
+    [GLOBAL, GLOBAL],
+    ['req-nonsense', null],
+    [undefined, null],
+  ])('tells a request that changes something with the caller’s id %s as %s', async (given, globalRequestId) => {
+    const headers = given === undefined ? {} : { 'x-openstack-request-id': given };
+    const answer = await api.ask('DELETE', '/v2.1/servers/none', { headers });
+    const facts = { method: 'DELETE', url: '/v2.1/servers/none', status: 404, globalRequestId, projectId: PROJECT };
+    expect(api.told).toMatchObject([{ ...facts, requestId: answer.headers['x-compute-request-id'] }]);
+    expect(JSON.stringify(api.told)).not.toContain(USER);
+  });
+
+  it('leaves reads out', async () => {
+    await api.ask('GET', '/v2.1/flavors');
+    expect(api.told).toEqual([]);
   });
 });
 
@@ -95,6 +124,17 @@ describe('bodies', () => {
   it('complains about the microversion before the content type', async () => {
     const headers = { 'content-type': 'application/xml' };
     expect((await api.ask('POST', url, { as: ADMIN, body: '<a/>', headers, version: '2.999' })).code).toBe(406);
+  });
+
+  it.each(['GET', 'DELETE'] as const)('complains about the content type of a %s without a body', async (method) => {
+    const headers = { 'content-type': 'application/xml' };
+    const answer = await api.ask(method, '/v2.1/servers/00000000-1111-4222-8333-444444444444', { headers });
+    expect([answer.code, answer.json]).toMatchObject([415, { badMediaType: { code: 415 } }]);
+  });
+
+  it('does not look at the body of a DELETE', async () => {
+    const answer = await api.ask('DELETE', '/v2.1/servers/00000000-1111-4222-8333-444444444444', { body: '{' });
+    expect(answer.json.itemNotFound.code).toBe(404);
   });
 
   it('takes JSON that says it is text', async () => {

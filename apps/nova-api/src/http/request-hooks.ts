@@ -1,4 +1,4 @@
-import { isRequestId, type Random, type RequestId } from '@novella/core';
+import { isRequestId, type Log, type Random, type RequestId } from '@novella/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { NovaApiConfig } from '../nova-api.config.js';
 import { ApiFault } from './fault.js';
@@ -22,7 +22,13 @@ const VERSION_HEADERS = { standard: 'OpenStack-API-Version', legacy: 'X-OpenStac
 
 const requestIds = new WeakMap<FastifyRequest, RequestId>();
 
-export function installRequestHooks(fastify: FastifyInstance, config: NovaApiConfig, random: Random): void {
+export interface RequestHooksIo {
+  readonly config: NovaApiConfig;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export function installRequestHooks(fastify: FastifyInstance, { config, random, log }: RequestHooksIo): void {
   fastify.decorateRequest('call', null);
   // Bodies stay text until the microversion is agreed; only then is it time to complain about them.
   fastify.removeAllContentTypeParsers();
@@ -69,6 +75,11 @@ export function installRequestHooks(fastify: FastifyInstance, config: NovaApiCon
     done();
   });
 
+  fastify.addHook('onResponse', (request, reply, done) => {
+    if (request.call !== null) logRequest(log, request, request.call.context, reply.statusCode);
+    done();
+  });
+
   fastify.addHook('onSend', (_request, reply, _payload, done) => {
     // Fastify adds a charset; Nova's successes have none.
     if (reply.getHeader('content-type') === 'application/json; charset=utf-8') {
@@ -76,6 +87,15 @@ export function installRequestHooks(fastify: FastifyInstance, config: NovaApiCon
     }
     done();
   });
+}
+
+/** What changes something is told at info, with the caller's own id, by which it is found across services. */
+function logRequest(log: Log, request: FastifyRequest, context: RequestContext, status: number): void {
+  const { requestId, globalRequestId, userId, projectId } = context;
+  const { method, originalUrl: url } = request;
+  const facts = { method, url, status, requestId, globalRequestId, userId, projectId };
+  if (WITH_BODY.includes(method) || method === 'DELETE') log.info('request', facts);
+  else log.debug('request', facts);
 }
 
 function giveRequestId(request: FastifyRequest, reply: FastifyReply, random: Random): void {
@@ -144,15 +164,17 @@ function setVersionHeaders(reply: FastifyReply, version: string): void {
 
 /** Keys that the transformer to classes drops without a word; better refused. */
 const UNSAFE_KEY = /"(?:__proto__|constructor)"\s*:/;
+/** A body of another method is not looked at. */
+const WITH_BODY = ['POST', 'PUT', 'PATCH'];
 const JSON_TYPES = ['application/json', 'application/vnd.openstack.compute+json', 'text/plain'];
 
 function parseJson(request: FastifyRequest): unknown {
-  const text = request.body;
-  if (typeof text !== 'string' || text === '') return null;
   const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
   if (type !== undefined && type !== '' && !JSON_TYPES.includes(type)) {
     throw new ApiFault(415, `Unsupported Content-Type ${type}`);
   }
+  const text = request.body;
+  if (typeof text !== 'string' || text === '' || !WITH_BODY.includes(request.method)) return null;
   if (UNSAFE_KEY.test(text)) throw new ApiFault(400, 'Malformed request body');
   try {
     return JSON.parse(text) as unknown;

@@ -48,9 +48,11 @@ export const whyNotText =
 export const Text = (limits: TextLimits = {}, versions?: Versions): PropertyDecorator =>
   Rule('text', whyNotText(limits), versions);
 
+/** Printable: no controls, surrogates or unassigned characters, and of separators only blanks. */
+export const PRINTABLE = /^[^\p{C}\p{Zl}\p{Zp}]*$/u;
 /** Printable, no blanks at the ends. */
 export const whyNotName: Why = (value) =>
-  whyNotText({ min: 1, max: 255, pattern: /^(?! )[^\p{Cc}\p{Cs}]*(?<! )$/u })(value);
+  whyNotText({ min: 1, max: 255, pattern: /^(?!\p{Zs})[^\p{C}\p{Zl}\p{Zp}]*(?<!\p{Zs})$/u })(value);
 export const Name = (versions?: Versions): PropertyDecorator => Rule('name', whyNotName, versions);
 
 export const OneOf = (words: readonly unknown[], versions?: Versions): PropertyDecorator =>

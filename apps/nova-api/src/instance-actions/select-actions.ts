@@ -6,7 +6,7 @@ import { parseTime } from '../http/timestamps.js';
 
 /** Query of the list from 2.58 (nova:nova/api/openstack/compute/schemas/instance_actions.py). */
 export class ListActionsQuery {
-  @Text({ pattern: /^\d{1,9}$/ }) readonly limit?: string;
+  @Text({ pattern: /^\d+$/ }) readonly limit?: string;
   @Text({ max: 255 }) readonly marker?: string;
   @Time() readonly 'changes-since'?: string;
   @Time(since('changes-before')) readonly 'changes-before'?: string;

@@ -9,6 +9,7 @@ import {
   Name,
   ObjectOf,
   OneOf,
+  PRINTABLE,
   Required,
   Rule,
   Text,
@@ -103,7 +104,8 @@ export class ServerDto {
   @ListOf(() => SecurityGroupDto) readonly security_groups?: SecurityGroupDto[];
   @Text({ max: 65_535, pattern: /^[A-Za-z0-9+/\s]*={0,2}\s*$/ }) readonly user_data?: string;
   @Rule('personality', whyNotListOf(anyItem), until('servers.create.personality')) readonly personality?: unknown[];
-  @Text({ max: 255, nullable: true }, since('servers.description')) readonly description?: string | null;
+  @Text({ max: 255, nullable: true, pattern: PRINTABLE }, since('servers.description'))
+  readonly description?: string | null;
   @Rule('tags', whyNotListOf(whyNotTag, { max: 50 }), since('servers.create.tags')) readonly tags?: string[];
   @Rule(
     'certificates',

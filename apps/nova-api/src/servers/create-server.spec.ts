@@ -89,6 +89,43 @@ describe('POST /servers', () => {
     expect(await api.store.operations({ limit: 10 })).toMatchObject([{ kind: 'build', state: 'queued' }]);
   });
 
+  it.each([
+    [{}, {}, 'virtio'],
+    [{ hw_disk_bus: 'scsi' }, {}, 'scsi'],
+    [{ hw_disk_bus: 'scsi' }, { disk_bus: 'virtio' }, 'virtio'],
+    [{ hw_disk_bus: 'ide' }, { disk_bus: 'scsi' }, 'scsi'],
+  ])('boots a volume made of an image with %j and a mapping with %j on %s', async (imageMetadata, fields, bus) => {
+    api.cinder.add(BOOT, { bootable: true, imageMetadata });
+    const devices = [{ ...bootVolume, ...fields }];
+    expect((await create({ imageRef: '', block_device_mapping_v2: devices })).code).toBe(202);
+    expect((await servers())[0]).toMatchObject({ diskBus: bus });
+  });
+
+  it.each([
+    ['a bus that is not served', { hw_disk_bus: 'ide' }],
+    ['a need of more memory', { min_ram: '513' }],
+  ])('refuses a boot volume made of an image with %s with 400', async (_, imageMetadata) => {
+    api.cinder.add(BOOT, { bootable: true, imageMetadata });
+    expect((await create({ imageRef: '', block_device_mapping_v2: [bootVolume] })).code).toBe(400);
+    expect(await servers()).toEqual([]);
+  });
+
+  it('heeds a device name of the bus, and takes the first free one for others', async () => {
+    const other = 'da7a0000-0000-4000-8000-000000000001';
+    api.cinder.add(other);
+    const devices = [
+      imageRoot,
+      { ...dataVolume, device_name: 'vdq' },
+      { ...dataVolume, uuid: other, device_name: 'hda' },
+    ];
+    const { id } = (await create({ block_device_mapping_v2: devices })).json.server;
+    const mappings = (await api.store.blockDeviceMappings([id])).get(id) ?? [];
+    expect(mappings.map(({ volumeId, device }) => [volumeId, device])).toEqual([
+      [other, '/dev/vdb'],
+      [DATA, '/dev/vdq'],
+    ]);
+  });
+
   it('takes an image with data volumes when the image is listed, and never reads a connection_info', async () => {
     const evil = { ...dataVolume, connection_info: '{"driver_volume_type": "local"}' };
     expect((await create({ block_device_mapping_v2: [imageRoot, evil] })).code).toBe(202);
@@ -102,6 +139,9 @@ describe('POST /servers', () => {
     ['an empty name', { name: '' }],
     ['a name with a blank at its end', { name: 'vm ' }],
     ['a name with a control character', { name: 'v\nm' }],
+    ['a name that begins with a blank of another kind', { name: '\u00a0vm' }],
+    ['a name with a line separator', { name: 'v\u2028m' }],
+    ['a description with a control character', { description: 'a\u0000' }],
     ['a name that is too long', { name: 'x'.repeat(256) }],
     ['no flavor', { flavorRef: undefined }],
     ['an unknown flavor', { flavorRef: 'nope' }],

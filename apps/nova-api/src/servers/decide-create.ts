@@ -6,6 +6,7 @@ import { has } from '../http/microversion.js';
 import { allows } from '../http/policy.js';
 import type { ApiCall } from '../http/request-context.js';
 import { whyNotAttachable } from '../volume-attachments/decide-attach.js';
+import { heededDevice } from '../volume-attachments/device-name.js';
 import type { VolumeFacts } from '../volume-api.js';
 import type { ServerRequest } from './server-request.js';
 
@@ -30,7 +31,7 @@ export function decideCreate(
 ): NewServer {
   const { flavor } = facts;
   if (flavor === null || flavor.disabled) throw new ApiFault(400, `Flavor ${request.flavorRef} could not be found.`);
-  if (request.imageRef === null) checkBootVolume(request, facts);
+  if (request.imageRef === null) checkBootVolume(request, facts, flavor);
   else checkImage(request.imageRef, facts.image, flavor, call);
   const diskBus = rootBus(request, facts);
   const { context } = call;
@@ -57,7 +58,7 @@ export function decideCreate(
         volumeId: wanted.volumeId,
         size: volume.size,
         bus: wanted.bus ?? diskBus,
-        device: wanted.device,
+        device: heededDevice(wanted.device, wanted.bus ?? diskBus),
         bootIndex: wanted.bootIndex,
         tag: wanted.tag,
         deleteOnTermination: wanted.deleteOnTermination,
@@ -75,7 +76,7 @@ function checkImage(
 ): void {
   if (image === null) throw new ApiFault(400, `Image ${imageRef} could not be found.`);
   if (image.minMemoryMib > flavor.memoryMib) {
-    throw new ApiFault(400, "Flavor's memory is too small for requested image.");
+    throw memoryTooSmall();
   }
   if (flavor.rootGib === 0) {
     const target = { projectId: context.projectId };
@@ -88,18 +89,24 @@ function checkImage(
   }
 }
 
-function checkBootVolume(request: ServerRequest, facts: CreateFacts): void {
+function checkBootVolume(request: ServerRequest, facts: CreateFacts, flavor: Flavor): void {
   const boot = request.volumes.find(({ bootIndex }) => bootIndex === 0);
   if (boot === undefined) throw new ApiFault(400, 'Block Device Mapping is Invalid: there is no boot volume.');
-  if (!volumeOf(facts, boot.volumeId).bootable) {
-    throw new ApiFault(400, `Block Device ${boot.volumeId} is not bootable.`);
-  }
+  const { bootable, imageMetadata } = volumeOf(facts, boot.volumeId);
+  if (!bootable) throw new ApiFault(400, `Block Device ${boot.volumeId} is not bootable.`);
+  if (Number(imageMetadata['min_ram'] ?? 0) > flavor.memoryMib) throw memoryTooSmall();
 }
 
+const memoryTooSmall = (): ApiFault => new ApiFault(400, "Flavor's memory is too small for requested image.");
+
+/** What the mapping asks for, else what the image says: the server's own, or the one that its boot volume was made of. */
 function rootBus(request: ServerRequest, facts: CreateFacts): 'virtio' | 'scsi' {
   if (facts.image !== null) return facts.image.properties.diskBus;
   const boot = request.volumes.find(({ bootIndex }) => bootIndex === 0);
-  return boot?.bus ?? 'virtio';
+  if (boot === undefined || boot.bus !== null) return boot?.bus ?? 'virtio';
+  const bus = volumeOf(facts, boot.volumeId).imageMetadata['hw_disk_bus'] ?? 'virtio';
+  if (bus === 'virtio' || bus === 'scsi') return bus;
+  throw new ApiFault(400, `The disk bus ${bus} of the boot volume's image is not served: virtio or scsi.`);
 }
 
 function volumeOf(facts: CreateFacts, id: VolumeId): VolumeFacts {

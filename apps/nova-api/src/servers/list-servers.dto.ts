@@ -5,7 +5,7 @@ import { Anything, OneOf, Text, Time } from '../http/rules.js';
  * Query of GET /servers and /servers/detail (nova:nova/api/openstack/compute/schemas/servers.py query_params).
  * Unknown keys are dropped before 2.75 and refused from there.
  */
-const Count = (): PropertyDecorator => Text({ pattern: /^\d{1,9}$/ });
+const Count = (): PropertyDecorator => Text({ pattern: /^\d+$/ });
 const tags = (): PropertyDecorator => Text({}, since('servers.tags'));
 
 export class ListServersQuery {

@@ -66,6 +66,7 @@ export async function startNovaApi(
   const cinder = new VolumeSimulator();
   const images = new Map<string, Image>([[IMAGE, image()]]);
   const logged: unknown[] = [];
+  const told: unknown[] = [];
   let hints = 0;
   const app = await createNovaApi({
     config: { ...CONFIG, ...overrides },
@@ -75,7 +76,7 @@ export async function startNovaApi(
     hint: () => (hints += 1),
     log: {
       debug: ignore,
-      info: ignore,
+      info: (_, facts) => told.push(facts),
       warn: (_, facts) => logged.push(facts),
       error: (_, facts) => logged.push(facts),
     },
@@ -100,7 +101,7 @@ export async function startNovaApi(
     return { code: answer.statusCode, headers: answer.headers, text: answer.body, json: parse(answer.body) };
   }
 
-  return { app, store, cinder, images, logged, hints: () => hints, ask, close: () => app.close() };
+  return { app, store, cinder, images, logged, told, hints: () => hints, ask, close: () => app.close() };
 }
 
 /** A server as POST leaves it: building, on no host. Answers its id. */

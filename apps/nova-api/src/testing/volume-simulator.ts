@@ -12,7 +12,14 @@ export class VolumeSimulator implements VolumeApi {
 
   add(id: string, facts: Partial<VolumeFacts> = {}): VolumeId {
     const volume = id as VolumeId;
-    const base = { id: volume, status: 'available', size: gib(2), multiattach: false, bootable: false };
+    const base = {
+      id: volume,
+      status: 'available',
+      size: gib(2),
+      multiattach: false,
+      bootable: false,
+      imageMetadata: {},
+    };
     this.volumes.set(volume, { ...base, ...facts });
     return volume;
   }

@@ -5,6 +5,7 @@ import { isTrue } from '../http/rules.js';
 import { type ApiCall, requesterOf } from '../http/request-context.js';
 import type { AttachVolumeDto } from './attach-volume.dto.js';
 import { decideAttach, serverBusy } from './decide-attach.js';
+import { heededDevice } from './device-name.js';
 import { reserveAtCinder, type ReserveIo } from './reserve-at-cinder.js';
 
 export interface AttachVolumeIo extends ReserveIo {
@@ -35,7 +36,7 @@ export async function attachVolume(
       volumeId,
       size: volume.size,
       bus: instance.diskBus,
-      device: asked.device ?? null,
+      device: heededDevice(asked.device ?? null, instance.diskBus),
       bootIndex: null,
       tag: asked.tag ?? null,
       deleteOnTermination: isTrue(asked.delete_on_termination),

@@ -76,11 +76,21 @@ describe('POST os-volume_attachments', () => {
     expect(api.cinder.attachments.size).toBe(1);
   });
 
+  it.each(['/dev/sdq', '/dev/hda', '/dev/vdaa', '/dev/vdb1', null])(
+    'takes the first free name for %s, which is none of the bus',
+    async (device) => {
+      expect((await attach({ device })).json.volumeAttachment.device).toBe('/dev/vdb');
+    },
+  );
+
   it.each<[string, object, string, number]>([
     ['no volume', { volumeId: undefined }, '2.60', 400],
     ['a volume that is no uuid', { volumeId: 'vol-1' }, '2.60', 400],
     ['an unknown volume', { volumeId: OTHER }, '2.60', 404],
     ['a bad device', { device: 'vdb' }, '2.60', 400],
+    ['a device that climbs', { device: '/dev/../etc' }, '2.60', 400],
+    ['a device in upper case', { device: '/dev/VDB' }, '2.60', 400],
+    ['a device that is too long', { device: `/dev/vd${'b'.repeat(255)}` }, '2.60', 400],
     ['a tag with a comma', { tag: 'a,b' }, '2.60', 400],
     ['a tag before 2.49', { tag: 'a' }, '2.48', 400],
     ['delete_on_termination before 2.79', { delete_on_termination: true }, '2.78', 400],
@@ -163,6 +173,10 @@ describe('GET os-volume_attachments', () => {
     expect((await api.ask('GET', url(server, `/${VOLUME}`), { version: '2.88' })).code).toBe(200);
     expect((await api.ask('GET', url(server, `/${VOLUME}`), { version: '2.89' })).code).toBe(404);
     expect((await api.ask('GET', url(), { version: '2.89' })).json.volumeAttachments).toEqual([]);
+  });
+
+  it('takes a limit of any length', async () => {
+    expect((await api.ask('GET', `${url()}?limit=${'9'.repeat(400)}`)).code).toBe(200);
   });
 
   it('pages by limit and offset', async () => {

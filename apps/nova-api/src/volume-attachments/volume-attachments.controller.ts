@@ -15,8 +15,8 @@ import { AttachVolumeDto } from './attach-volume.dto.js';
 import { createdVolumeAttachmentView, isShown, volumeAttachmentView } from './volume-attachment.view.js';
 
 class ListAttachmentsQuery {
-  @Text({ pattern: /^\d{1,9}$/ }) readonly limit?: string;
-  @Text({ pattern: /^\d{1,9}$/ }) readonly offset?: string;
+  @Text({ pattern: /^\d+$/ }) readonly limit?: string;
+  @Text({ pattern: /^\d+$/ }) readonly offset?: string;
 }
 
 @Controller('v2.1/servers/:serverId/os-volume_attachments')
