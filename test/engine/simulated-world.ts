@@ -1,12 +1,15 @@
 import type { ClientOf, CommandToken, computeRpc, OperationResult, Outcome, VolumeDisk } from '@novella/contracts';
 import {
   type AttachmentId,
+  type Clock,
   type ConnectionInfo,
   ERRORS,
   type ErrorCode,
   type GiB,
   gib,
   gibToBytes,
+  type Millis,
+  millis,
   NovellaError,
   type ServerId,
   type VolumeId,
@@ -25,8 +28,20 @@ export class SimulatedVolumes implements VolumeService {
   readonly sizes = new Map<VolumeId, GiB>();
   readonly records = new Map<AttachmentId, SimulatedAttachment>();
   readonly deleted: VolumeId[] = [];
-  refuse: { readonly call: keyof VolumeService; readonly code: ErrorCode } | null = null;
+  /** What must never happen, and did. */
+  readonly wrongs: string[] = [];
+  refuse: { readonly call: keyof VolumeService; readonly code: ErrorCode; times: number } | null = null;
+  /** How long Cinder needs to connect one attachment. */
+  connecting: Millis = millis(0);
+  /** Attachments in the order in which Cinder was asked to connect them. */
+  readonly connects: AttachmentId[] = [];
   private next = 1;
+
+  /** `inGuest` tells whether a guest still has the volume as a disk. */
+  constructor(
+    private readonly clock: Clock,
+    private readonly inGuest: (server: ServerId, volume: VolumeId) => boolean,
+  ) {}
 
   /** What nova-api does before it confirms a reservation. */
   reserve(volume: VolumeId, server: ServerId): AttachmentId {
@@ -44,7 +59,9 @@ export class SimulatedVolumes implements VolumeService {
     return this.answer('attachments', () => ours().map(([id]) => id));
   }
 
-  connectAttachment(_project: unknown, attachment: AttachmentId): Promise<ConnectionInfo> {
+  async connectAttachment(_project: unknown, attachment: AttachmentId): Promise<ConnectionInfo> {
+    this.connects.push(attachment);
+    if (this.connecting > 0) await this.clock.sleep(this.connecting);
     return this.answer('connectAttachment', () => {
       const record = this.known(attachment);
       if (record.state === 'reserved') record.state = 'attaching';
@@ -57,7 +74,13 @@ export class SimulatedVolumes implements VolumeService {
   }
 
   deleteAttachment(_project: unknown, attachment: AttachmentId) {
-    return this.answer('deleteAttachment', () => void this.records.delete(attachment));
+    return this.answer('deleteAttachment', () => {
+      const record = this.records.get(attachment);
+      if (record !== undefined && this.inGuest(record.server, record.volume)) {
+        this.wrongs.push(`the attachment of ${record.volume} was deleted while the guest had the disk`);
+      }
+      this.records.delete(attachment);
+    });
   }
 
   deleteVolume(_project: unknown, volume: VolumeId) {
@@ -76,73 +99,128 @@ export class SimulatedVolumes implements VolumeService {
 
   private async answer<T>(call: keyof VolumeService, work: () => T): Promise<T> {
     await Promise.resolve();
-    if (this.refuse?.call === call) throw new NovellaError(this.refuse.code, 'refused by the test');
+    if (this.refuse?.call === call && this.refuse.times > 0) {
+      this.refuse.times -= 1;
+      throw new NovellaError(this.refuse.code, 'refused by the test');
+    }
     return work();
   }
 }
 
 type Method = keyof ClientOf<typeof computeRpc>;
 
-/** Acts on a command once it was sent, and answers in a later turn. A command with a lower fence than the last is stale. */
+/**
+ * Takes a command when it was sent, acts and answers in later turns. It remembers the highest fence per server and per
+ * volume of it, as the compute's journal does: a command below it is stale.
+ */
 export class SimulatedHost {
   readonly guests = new Map<ServerId, Set<VolumeId>>();
-  /** Sizes that the guest was shown, in order: none may be smaller than the one before. */
-  readonly shown: number[] = [];
+  /** Devices that are connected here. */
+  readonly devices = new Set<VolumeId>();
+  /** Sizes that each volume's guest was shown, in order: none may be smaller than the one before. */
+  readonly shown: { readonly volume: VolumeId; readonly bytes: number }[] = [];
   fails: { readonly method: Method; readonly code: ErrorCode; times: number } | null = null;
   /** Loses the answer of so many commands. */
   losesAnswers = 0;
-  private highest = 0;
+  /** Takes so many commands without the sender hearing of it. */
+  losesConfirms = 0;
+  /** Commands of this kind do not fit their contract: nothing is sent. */
+  refusesToSend: Method | null = null;
+  /** Commands that were taken. */
+  taken = 0;
+  /** How long each of the next commands lies in the queue before the host begins with it. */
+  readonly delays: Millis[] = [];
+  private readonly highest = new Map<string, number>();
 
-  constructor(private readonly deliver: (result: OperationResult) => void) {}
+  constructor(
+    private readonly clock: Clock,
+    private readonly deliver: (result: OperationResult) => void,
+  ) {}
+
+  has(server: ServerId, volume: VolumeId): boolean {
+    return this.guests.get(server)?.has(volume) ?? false;
+  }
 
   client(): ClientOf<typeof computeRpc> {
-    const take = (method: Method, token: CommandToken, act: () => Outcome) => {
-      const outcome = this.outcome(method, token, act);
-      if (this.losesAnswers > 0) this.losesAnswers -= 1;
-      else setImmediate(() => this.deliver({ host: HOST, token, outcome }));
-      return Promise.resolve();
-    };
     return {
       build_instance: ({ token, server, volumes }) =>
-        take('build_instance', token, () => {
-          this.guests.set(server, new Set(volumes.map(({ volume }) => volume)));
+        this.take('build_instance', token, server, null, () => {
+          const ids = volumes.map(({ volume }) => volume);
+          this.guests.set(server, new Set(ids));
+          for (const id of ids) this.devices.add(id);
           return { status: 'built', powerState: 'running', disks: volumes.map(measured) };
         }),
-      delete_instance: ({ token, server }) =>
-        take('delete_instance', token, () => {
+      delete_instance: ({ token, server, volumes }) =>
+        this.take('delete_instance', token, server, null, () => {
           this.guests.delete(server);
+          for (const { volume } of volumes) this.devices.delete(volume);
           return { status: 'deleted' };
         }),
       attach_volume: ({ token, server, disk }) =>
-        take('attach_volume', token, () => {
-          this.guests.get(server)?.add(disk.volume);
+        this.take('attach_volume', token, server, disk.volume, () => {
+          const guest = this.guests.get(server);
+          if (guest === undefined) return failed('domain-not-found');
+          guest.add(disk.volume);
+          this.devices.add(disk.volume);
           return { status: 'attached', disk: measured(disk) };
         }),
       detach_volume: ({ token, server, disk }) =>
-        take('detach_volume', token, () => {
+        this.take('detach_volume', token, server, disk.volume, () => {
           this.guests.get(server)?.delete(disk.volume);
+          this.devices.delete(disk.volume);
           return { status: 'detached' };
         }),
-      extend_volume: ({ token, wantedBytes }) =>
-        take('extend_volume', token, () => {
-          this.shown.push(wantedBytes);
+      extend_volume: ({ token, server, volume, wantedBytes }) =>
+        this.take('extend_volume', token, server, volume, () => {
+          if (!this.has(server, volume)) return failed('volume-detached');
+          this.shown.push({ volume, bytes: wantedBytes });
           return { status: 'grown', hostBytes: wantedBytes, guestBytes: wantedBytes };
         }),
       ping: () => Promise.resolve({ host: HOST, uptimeS: 1 }),
     };
   }
 
-  private outcome(method: Method, { fence }: CommandToken, act: () => Outcome): Outcome {
-    if (fence < this.highest) return { status: 'stale' };
-    this.highest = fence;
+  private take(method: Method, token: CommandToken, server: ServerId, volume: VolumeId | null, act: () => Outcome) {
+    const work = () => {
+      const outcome = this.outcome(method, token, server, volume, act);
+      if (this.losesAnswers > 0) this.losesAnswers -= 1;
+      else setImmediate(() => this.deliver({ host: HOST, token, outcome }));
+    };
+    if (method === this.refusesToSend) {
+      return Promise.reject(new NovellaError('rpc-message-invalid', 'the arguments do not fit'));
+    }
+    this.taken += 1;
+    const delay = this.delays.shift();
+    if (delay === undefined) work();
+    else void this.clock.sleep(delay).then(work);
+    if (this.losesConfirms === 0) return Promise.resolve();
+    this.losesConfirms -= 1;
+    return Promise.reject(new NovellaError('broker-unreachable', 'the link went down before the broker answered'));
+  }
+
+  private outcome(
+    method: Method,
+    { fence }: CommandToken,
+    server: ServerId,
+    volume: VolumeId | null,
+    act: () => Outcome,
+  ): Outcome {
+    const key = `${server} ${volume ?? ''}`;
+    const highest = Math.max(this.highest.get(key) ?? 0, this.highest.get(`${server} `) ?? 0);
+    if (fence < highest) return { status: 'stale' };
+    this.highest.set(key, fence);
     if (this.fails?.method === method && this.fails.times > 0) {
       this.fails.times -= 1;
-      const { code } = this.fails;
-      return { status: 'failed', error: { code, grade: ERRORS[code], message: code, facts: {} } };
+      return failed(this.fails.code);
     }
     return act();
   }
 }
+
+const failed = (code: ErrorCode): Outcome => ({
+  status: 'failed',
+  error: { code, grade: ERRORS[code], message: code, facts: {} },
+});
 
 const measured = ({ volume }: VolumeDisk) => {
   const size = gibToBytes(gib(1));

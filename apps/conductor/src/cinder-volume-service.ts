@@ -1,5 +1,5 @@
 import type { CinderClient } from '@novella/cinder';
-import { NovellaError, type ProjectId, type VolumeId } from '@novella/core';
+import { type Clock, NovellaError, type ProjectId, seconds, type VolumeId } from '@novella/core';
 import type { VolumeService } from './volume-service.js';
 
 const PAGE = 1000;
@@ -42,14 +42,21 @@ export function cinderVolumeService(clientOf: (project: ProjectId | null) => Cin
   };
 }
 
-/** The same service; `onReturn` is called at the first good answer after one that said that Cinder is away. */
-export function noticingReturn(service: VolumeService, onReturn: () => void): VolumeService {
+const LEAST_BETWEEN_RETURNS = seconds(10);
+
+/**
+ * The same service; `onReturn` is called at the first good answer after one that said that Cinder is away. Not more often
+ * than every 10 s: where Cinder serves one volume and not another, those who wait would wake each other for ever.
+ */
+export function noticingReturn(service: VolumeService, clock: Clock, onReturn: () => void): VolumeService {
   let away = false;
+  let noticed = Number.NEGATIVE_INFINITY;
   const watched = async <T>(answer: Promise<T>): Promise<T> => {
     try {
       const value = await answer;
-      if (away) {
+      if (away && clock.monotonic() - noticed >= LEAST_BETWEEN_RETURNS) {
         away = false;
+        noticed = clock.monotonic();
         onReturn();
       }
       return value;

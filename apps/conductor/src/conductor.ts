@@ -30,7 +30,7 @@ export class Conductor {
 
   constructor(io: ConductorIo) {
     const hint = () => this.engine.hint();
-    const volumes = noticingReturn(io.volumes, () => {
+    const volumes = noticingReturn(io.volumes, io.clock, () => {
       io.store.wake({ for: 'cinder' }).then(hint, (error: unknown) => io.log.warn('nobody could be woken', { error }));
     });
     this.engine = new Engine({ ...io, volumes }, { name: io.name, concurrency: CONCURRENCY, sweep: SWEEP });

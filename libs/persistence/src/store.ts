@@ -194,7 +194,7 @@ export interface OperationFacts {
 export interface RecordChanges {
   readonly instance?: {
     readonly vmState?: VmState;
-    /** undefined leaves it; null clears it. */
+    /** undefined leaves it; null clears it. `deleting` stays whatever is said here, until the server is deleted. */
     readonly taskState?: TaskState | null;
     readonly powerState?: PowerState;
     readonly fault?: { readonly code: number; readonly message: string; readonly details: string };
@@ -261,10 +261,19 @@ export interface EngineStore {
     input: { step: string; error?: ErrorRecord | null; changes?: RecordChanges; lease: Millis },
   ): Promise<Operation | null>;
 
-  /** waiting, due again after `nextIn` or when what it waits for wakes it; lets go of the lease. */
+  /**
+   * waiting, due again after `nextIn` or when what it waits for wakes it; lets go of the lease. `failed` adds one to the
+   * failures; `first` begins to count anew.
+   */
   wait(
     operation: Operation,
-    input: { for: WaitingFor; nextIn: Millis; step?: string | null; error?: ErrorRecord | null; failed?: boolean },
+    input: {
+      for: WaitingFor;
+      nextIn: Millis;
+      step?: string | null;
+      error?: ErrorRecord | null;
+      failed?: boolean | 'first';
+    },
   ): Promise<Operation | null>;
 
   /**

@@ -13,7 +13,8 @@ const decide = (over: Partial<Turn> = {}): Plan =>
     { operation: operation({ kind: 'attach' }), rows: facts({ mappings: [reserved] }), answer: null, ...over },
     null,
   );
-const at = (step: string, over = {}) => operation({ kind: 'attach', step, ...over });
+/** Once a host was told of it. */
+const at = (step: string, over = {}) => operation({ kind: 'attach', step, attempt: 1, ...over });
 const failed = (code: ErrorCode): Outcome => ({
   status: 'failed',
   error: { code, grade: ERRORS[code], message: code, facts: {} },
@@ -77,6 +78,22 @@ describe('attach decides', () => {
     });
   });
 
+  it('to let go without asking a host that was never told of the device', () => {
+    const turn = { operation: at('on-host', { attempt: 0 }), rows: facts(), answer: failed('rpc-message-invalid') };
+    expect(decide(turn)).toMatchObject({ do: 'run', step: 'release', error: { code: 'rpc-message-invalid' } });
+  });
+
+  it('to count tries on the host from one again after Cinder was away', () => {
+    const away = at('on-host', { failures: 9, error: failure('cinder-unreachable', 'x') });
+    const turn = { operation: away, rows: facts(), answer: failed('hypervisor-refused') };
+    expect(decide(turn)).toMatchObject({ do: 'wait', for: 'retry' });
+  });
+
+  it('to keep why it undoes when the host calls the undo stale', () => {
+    const plan = decide({ answer: { status: 'stale' }, rows: facts(), operation: at('off-host') });
+    expect(plan).toEqual({ do: 'wait', for: 'retry' });
+  });
+
   it('to retry an unsure failure twice before it undoes', () => {
     const answer = failed('hypervisor-refused');
     const once = at('on-host', { failures: 1 });
@@ -109,7 +126,7 @@ describe('attach decides', () => {
   });
 
   it('to undo when Cinder refuses the connector, and to repeat a release that Cinder refuses', () => {
-    const turn = { operation: at('connect'), rows: facts({ mappings: [reserved] }), answer: null };
+    const turn = { operation: at('connect', { attempt: 0 }), rows: facts({ mappings: [reserved] }), answer: null };
     const refused = failure('cinder-refused', 'no');
     expect(attach.giveUp?.('connect', turn, refused)).toMatchObject({ do: 'run', step: 'release', error: refused });
     expect(attach.giveUp?.('release', turn, refused)).toMatchObject({ do: 'wait', for: 'retry' });

@@ -71,9 +71,9 @@ export const attach: OperationFlow<null> = {
     }
   },
 
-  giveUp(step, { rows }, error): Plan {
-    const mapping = rows.mappings[0];
-    return step === RELEASE || mapping === undefined ? UNDO_AGAIN : offHost(rows, mapping, error);
+  giveUp(step, turn, error): Plan {
+    const mapping = turn.rows.mappings[0];
+    return step === RELEASE || mapping === undefined ? UNDO_AGAIN : undo(turn, mapping, error);
   },
 };
 
@@ -108,11 +108,11 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
     case 'detached':
       return { do: 'run', step: RELEASE };
     case 'stale':
-      return { do: 'wait', for: 'retry', error: failure('command-stale', 'the host has acted on a newer command') };
+      return { do: 'wait', for: 'retry' };
     case 'failed':
       if (turn.operation.step === OFF_HOST) return UNDO_AGAIN;
       if (!isBelieved(turn, answer.error)) return waitFor(answer.error);
-      return offHost(turn.rows, mapping, answer.error);
+      return undo(turn, mapping, answer.error);
     case 'grown':
     case 'built':
     case 'deleted':
@@ -121,6 +121,10 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
       return assertNever(answer);
   }
 }
+
+/** What no host was ever told of is on none. */
+const undo = ({ operation, rows }: Turn, mapping: BlockDeviceMapping, error: ErrorRecord): Plan =>
+  operation.attempt === 0 ? { do: 'run', step: RELEASE, error } : offHost(rows, mapping, error);
 
 /** Whatever made the attach fail, the host is asked to make sure that the device is not there. */
 function offHost(rows: OperationFacts, mapping: BlockDeviceMapping, error: ErrorRecord | null): Plan {

@@ -22,7 +22,7 @@ const failed = (code: ErrorCode): Outcome => ({
   status: 'failed',
   error: { code, grade: ERRORS[code], message: code, facts: {} },
 });
-const at = (step: string, over = {}) => operation({ kind: 'build', volumeId: null, step, ...over });
+const at = (step: string, over = {}) => operation({ kind: 'build', volumeId: null, step, attempt: 1, ...over });
 
 describe('build decides', () => {
   it('to take room on a live host first', () => {
@@ -60,11 +60,15 @@ describe('build decides', () => {
     });
   });
 
-  it('to leave the task alone when a delete was accepted meanwhile', () => {
-    const rows = facts({ instance: building({ taskState: 'deleting' }), mappings: [] });
-    const plan = decideBuild({ operation: at('completed'), rows });
-    expect(plan).toMatchObject({ do: 'succeed' });
-    expect(plan).not.toHaveProperty('changes.instance.taskState');
+  it('to leave its volumes to a delete that was accepted meanwhile', () => {
+    const rows = facts({ instance: building({ taskState: 'deleting' }) });
+    const plan = decideBuild({ operation: at('released'), rows });
+    expect(plan).toMatchObject({ do: 'fail', changes: { mappings: [] } });
+  });
+
+  it('to keep why it undoes when the host calls the undo stale', () => {
+    const plan = decideBuild({ answer: { status: 'stale' }, operation: at('off-host') });
+    expect(plan).toEqual({ do: 'wait', for: 'retry' });
   });
 
   it('to remove the guest before it lets attachments go, when the host failed for good', () => {

@@ -62,7 +62,7 @@ export const build: OperationFlow<BuildFacts> = {
   async run(step, { rows }, io): Promise<StepDone> {
     switch (step) {
       case CONNECT:
-        return { next: ON_HOST, changes: await connectVolumes(rows, io) };
+        return { next: ON_HOST, changes: await connectVolume(rows, io) };
       case COMPLETE:
         for (const { attachmentId } of rows.mappings) {
           if (attachmentId !== null) await io.volumes.completeAttachment(rows.instance.projectId, attachmentId);
@@ -76,14 +76,13 @@ export const build: OperationFlow<BuildFacts> = {
     }
   },
 
-  giveUp: (step, { rows }, error): Plan => (step === RELEASE ? UNDO_AGAIN : offHost(rows, error)),
+  giveUp: (step, turn, error): Plan => (step === RELEASE ? UNDO_AGAIN : undo(turn, error)),
 };
 
-function forward({ operation, rows }: Turn, services: readonly Service[] | null): Plan {
-  const { instance, mappings, service } = rows;
+function forward(turn: Turn, services: readonly Service[] | null): Plan {
+  const { instance, mappings, service } = turn.rows;
   if (instance.taskState === 'deleting') {
-    const error = failure('server-deleted', 'the server was deleted while it was being built');
-    return operation.attempt === 0 ? { do: 'run', step: RELEASE, error } : offHost(rows, error);
+    return undo(turn, failure('server-deleted', 'the server was deleted while it was being built'));
   }
   if (mappings.some(({ attachmentId }) => attachmentId === null)) {
     return {
@@ -141,11 +140,11 @@ function decideOnAnswer(turn: Turn, answer: NonNullable<Turn['answer']>): Plan {
     case 'deleted':
       return { do: 'run', step: RELEASE };
     case 'stale':
-      return { do: 'wait', for: 'retry', error: failure('command-stale', 'the host has acted on a newer command') };
+      return { do: 'wait', for: 'retry' };
     case 'failed':
       if (operation.step === OFF_HOST) return UNDO_AGAIN;
       if (!isBelieved(turn, answer.error)) return waitFor(answer.error);
-      return offHost(rows, answer.error);
+      return undo(turn, answer.error);
     case 'grown':
     case 'attached':
     case 'detached':
@@ -154,6 +153,10 @@ function decideOnAnswer(turn: Turn, answer: NonNullable<Turn['answer']>): Plan {
       return assertNever(answer);
   }
 }
+
+/** What no host was ever told of is on none. */
+const undo = ({ operation, rows }: Turn, error: ErrorRecord): Plan =>
+  operation.attempt === 0 ? { do: 'run', step: RELEASE, error } : offHost(rows, error);
 
 function offHost(rows: OperationFacts, error: ErrorRecord | null): Plan {
   const because = error === null ? {} : { error };
@@ -169,25 +172,15 @@ function offHost(rows: OperationFacts, error: ErrorRecord | null): Plan {
   };
 }
 
-async function connectVolumes(rows: OperationFacts, io: FlowIo): Promise<RecordChanges> {
-  const { service, instance } = rows;
-  const mappings: {
-    id: (typeof rows.mappings)[number]['id'];
-    connection: NonNullable<(typeof rows.mappings)[number]['connection']>;
-  }[] = [];
-  for (const mapping of rows.mappings) {
-    if (mapping.connection !== null) continue;
-    if (mapping.attachmentId === null || service === null) throw new Error('connect decided without its facts');
-    const connector = service.connectorProperties;
-    const connection = await io.volumes.connectAttachment(
-      instance.projectId,
-      mapping.attachmentId,
-      connector,
-      mapping.device,
-    );
-    mappings.push({ id: mapping.id, connection });
-  }
-  return { mappings };
+/** One at a time, so that what Cinder has connected is stored before it begins with the next. */
+async function connectVolume({ service, instance, mappings }: OperationFacts, io: FlowIo): Promise<RecordChanges> {
+  const mapping = mappings.find(({ connection }) => connection === null);
+  if (mapping === undefined) return {};
+  const { id, attachmentId, device } = mapping;
+  if (attachmentId === null || service === null) throw new Error('connect decided without its facts');
+  const connector = service.connectorProperties;
+  const connection = await io.volumes.connectAttachment(instance.projectId, attachmentId, connector, device);
+  return { mappings: [{ id, connection }] };
 }
 
 function succeed({ instance, mappings }: OperationFacts): Plan {
@@ -198,8 +191,7 @@ function succeed({ instance, mappings }: OperationFacts): Plan {
     changes: {
       instance: {
         vmState: instance.powerState === 'running' ? 'active' : 'stopped',
-        // A delete that was accepted meanwhile has set the task; it stays.
-        ...(instance.taskState === 'deleting' ? {} : { taskState: null }),
+        taskState: null,
         launched: true,
       },
       mappings: mappings.map(({ id }) => ({ id, attached: true })),
@@ -214,10 +206,11 @@ function fail({ instance, mappings }: OperationFacts, error: ErrorRecord): Plan 
     changes: {
       instance: {
         vmState: 'error',
-        ...(instance.taskState === 'deleting' ? {} : { taskState: null }),
+        taskState: null,
         fault: { code: 500, message: error.message, details: `${error.code}: ${error.message}` },
       },
-      mappings: mappings.map(({ id }) => ({ id, removed: true })),
+      // A delete still has to delete the volumes that were to go with the server.
+      mappings: instance.taskState === 'deleting' ? [] : mappings.map(({ id }) => ({ id, removed: true })),
     },
   };
 }

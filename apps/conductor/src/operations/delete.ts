@@ -1,9 +1,9 @@
-import { assertNever } from '@novella/core';
+import { assertNever, NovellaError, type VolumeId } from '@novella/core';
 import type { OperationFacts } from '@novella/persistence';
 import { releaseAttachments } from './attach.js';
 import { connectedDisks } from './disks.js';
 import { failure } from './failure.js';
-import type { OperationFlow, Plan, StepDone, Turn } from './plan.js';
+import type { FlowIo, OperationFlow, Plan, StepDone, Turn } from './plan.js';
 import { waitFor } from './retry.js';
 
 /**
@@ -16,6 +16,8 @@ import { waitFor } from './retry.js';
 const ON_HOST = 'on-host';
 const RELEASE = 'release';
 const RELEASED = 'released';
+/** nova:nova/compute/manager.py _cleanup_volumes goes on after the first. */
+const DELETE_VOLUME_RETRIES = 5;
 
 export const deleteServer: OperationFlow<null> = {
   readFacts: () => Promise.resolve(null),
@@ -40,16 +42,26 @@ export const deleteServer: OperationFlow<null> = {
     }
   },
 
-  async run(step, { rows }, io): Promise<StepDone> {
+  async run(step, turn, io): Promise<StepDone> {
     if (step !== RELEASE) throw new Error(`delete has no step ${step}`);
-    const { projectId } = rows.instance;
-    for (const mapping of rows.mappings) {
-      await releaseAttachments(rows, mapping, io);
-      if (mapping.deleteOnTermination) await io.volumes.deleteVolume(projectId, mapping.volumeId);
+    const { mappings } = turn.rows;
+    for (const mapping of mappings) await releaseAttachments(turn.rows, mapping, io);
+    for (const { deleteOnTermination, volumeId } of mappings) {
+      if (deleteOnTermination) await deleteVolume(turn, volumeId, io);
     }
     return { next: RELEASED };
   },
 };
+
+/** Cinder may refuse for a moment, while it still detaches; or for good (it has snapshots): then the volume stays. */
+async function deleteVolume({ operation, rows }: Turn, volume: VolumeId, io: FlowIo): Promise<void> {
+  try {
+    await io.volumes.deleteVolume(rows.instance.projectId, volume);
+  } catch (error) {
+    const refused = error instanceof NovellaError && error.code === 'cinder-refused';
+    if (!refused || operation.failures < DELETE_VOLUME_RETRIES) throw error;
+  }
+}
 
 function onHost(rows: OperationFacts): Plan {
   const { instance, service, others } = rows;

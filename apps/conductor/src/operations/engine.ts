@@ -2,6 +2,7 @@ import type { ClientOf, CommandToken, computeRpc, OperationResult } from '@novel
 import {
   assertNever,
   type Clock,
+  type ErrorRecord,
   type HostName,
   type Log,
   type Millis,
@@ -19,8 +20,9 @@ import { build } from './build.js';
 import { deleteServer } from './delete.js';
 import { extend } from './extend.js';
 import type { Command, FlowIo, OperationFlow, Plan, StepDone, Turn } from './plan.js';
+import { countedFailure, keepingReason, planForError, stepFailed } from './plans-for-errors.js';
 import { powerUpdate } from './power-update.js';
-import { backoff, DEADLINES, waitFor } from './retry.js';
+import { backoff, DEADLINES, failuresBefore } from './retry.js';
 
 /**
  * The operation engine. An operation's row is the truth; a turn of the engine claims one, reads its facts, decides, and
@@ -50,12 +52,16 @@ export interface EngineOptions {
   readonly sweep: Millis;
 }
 
-const LEASE = seconds(60);
-/** A turn takes so many plans of its own steps at the most; more would be a flow that goes in circles. */
-const PLANS_PER_TURN = 16;
+/** Longer than the longest call to the volume service (90 s): who holds a lease is never overtaken while it works. */
+const LEASE = seconds(120);
+/** A turn takes so many plans of its own steps at the most (one per volume); more would be a flow that goes in circles. */
+const PLANS_PER_TURN = 64;
 const HOST_RECHECK = seconds(60);
 const TASK_RECHECK = seconds(5);
+const BROKER_RECHECK = seconds(5);
 const STORE_AWAY = seconds(1);
+/** What is due but cannot be claimed is locked by somebody at this moment. */
+const SHORTEST_PAUSE = millis(10);
 
 // Facts differ by kind; a flow only ever sees what its own readFacts has read.
 const FLOWS: Record<OperationKind, OperationFlow<never>> = {
@@ -128,7 +134,7 @@ export class Engine {
       for (const operation of claimed) this.begin(operation);
       if (claimed.length === free) return millis(0);
       const next = await this.io.store.nextDueIn();
-      return millis(Math.min(next ?? this.options.sweep, this.options.sweep));
+      return millis(Math.max(SHORTEST_PAUSE, Math.min(next ?? this.options.sweep, this.options.sweep)));
     } catch (error) {
       this.io.log.error('operations cannot be claimed', { error });
       return STORE_AWAY;
@@ -195,7 +201,7 @@ export class Engine {
         await store.wait(operation, {
           for: plan.for,
           nextIn: this.pauseFor(plan, operation),
-          failed: plan.countsAsFailure ?? false,
+          failed: countedFailure(plan, operation),
           ...(plan.step === undefined ? {} : { step: plan.step }),
           ...(plan.error === undefined ? {} : { error: plan.error }),
         });
@@ -245,11 +251,27 @@ export class Engine {
     }
     try {
       await this.send(plan.host, plan.command, tokenOf(dispatched));
-      await store.markSent(dispatched);
-    } catch (error) {
-      log.warn('a command was not taken', { operation: operation.id, host: plan.host, error: toErrorRecord(error) });
-      await store.undoDispatch(dispatched, HOST_RECHECK);
+    } catch (thrown) {
+      const error = toErrorRecord(thrown);
+      log.warn('a command was not taken', { operation: operation.id, host: plan.host, error });
+      return this.notSent(dispatched, error);
     }
+    await store.markSent(dispatched);
+    return null;
+  }
+
+  /** Only a command that was certainly not taken is no attempt; else the host may act on it, and its fence counts. */
+  private async notSent(dispatched: Operation, error: ErrorRecord): Promise<Operation | null> {
+    const { store } = this.io;
+    if (error.code === 'rpc-no-route') {
+      await store.undoDispatch(dispatched, HOST_RECHECK);
+      return null;
+    }
+    if (error.code === 'rpc-message-invalid') {
+      const undone = await store.undoDispatch(dispatched, HOST_RECHECK);
+      return undone && this.takeStep(undone, { status: 'failed', error });
+    }
+    await store.wait(dispatched, { for: 'host', nextIn: BROKER_RECHECK });
     return null;
   }
 
@@ -302,10 +324,10 @@ export class Engine {
   ): Promise<Operation | null> {
     for (const host of hosts) {
       const placed = await this.io.store.place(operation, rows.instance.id, host, need);
-      if (placed === 'raced') return null;
+      if (placed === 'raced') break;
       if (placed === 'placed') return operation;
     }
-    // Others were faster everywhere: look at the hosts again.
+    // Others were faster everywhere, or the server is being deleted: look again.
     await this.io.store.wait(operation, { for: 'retry', nextIn: backoff(0, this.io.random) });
     return null;
   }
@@ -313,15 +335,17 @@ export class Engine {
   private pauseFor(plan: Extract<Plan, { do: 'wait' }>, operation: Operation): Millis {
     if (plan.for === 'host') return HOST_RECHECK;
     if (plan.for === 'server-task') return TASK_RECHECK;
-    return backoff(operation.failures, this.io.random);
+    return backoff(
+      plan.error === undefined ? operation.failures : failuresBefore(operation, plan.error),
+      this.io.random,
+    );
   }
 
   /** A hint that came while claiming means that the claim may have missed it: then there is no pause. */
   private async sleep(pause: Millis): Promise<void> {
-    if (!this.hinted && pause > 0) {
+    if (!this.hinted && !this.stopping.signal.aborted && pause > 0) {
       this.nap = new AbortController();
-      const woken = AbortSignal.any([this.nap.signal, this.stopping.signal]);
-      await this.io.clock.sleep(pause, woken).catch(() => undefined);
+      await this.io.clock.sleep(pause, this.nap.signal).catch(() => undefined);
     }
     this.hinted = false;
   }
@@ -334,28 +358,3 @@ const tokenOf = ({ id, attempt, generation, fence }: Operation): CommandToken =>
 
 const serverRowMissing = ({ serverId }: Operation): NovellaError =>
   new NovellaError('server-deleted', 'there is no such server', { server: serverId });
-
-/** Facts could not be read: whoever is away is waited for; what is wrong for good ends the operation. */
-function planForError(thrown: unknown): Plan {
-  const error = toErrorRecord(thrown);
-  if (error.code === 'database-unreachable') throw thrown;
-  if (error.code.startsWith('cinder-') && error.code !== 'cinder-refused') {
-    return { do: 'wait', for: 'cinder', error, countsAsFailure: true };
-  }
-  if (error.grade === 'unsure') return { do: 'wait', for: 'retry', error, countsAsFailure: true };
-  return { do: 'fail', error };
-}
-
-/** A step of several must not end the operation where it stands: the flow says how to give up on it. */
-function stepFailed(step: string, turn: Turn, flow: OperationFlow<never>, thrown: unknown): Plan {
-  const plan = planForError(thrown);
-  if (plan.do === 'fail' && flow.giveUp !== undefined) return flow.giveUp(step, turn, plan.error);
-  return keepingReason(plan.do === 'fail' ? waitFor(plan.error) : plan, turn.operation);
-}
-
-/** Once an operation of several steps has an error, that is why it is being undone; later ones do not replace it. */
-function keepingReason(plan: Plan, { step, error }: Operation): Plan {
-  if (plan.do !== 'wait' || step === null || error === null) return plan;
-  const { error: _, ...wait } = plan;
-  return wait;
-}

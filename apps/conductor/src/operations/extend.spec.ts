@@ -3,6 +3,7 @@ import { bytes, type ErrorCode, ERRORS, gib, gibToBytes } from '@novella/core';
 import type { Outcome } from '@novella/contracts';
 import { facts, instance, mapping, operation, service } from '@novella/testing';
 import { extend } from './extend.js';
+import { failure } from './failure.js';
 import type { Plan, Turn } from './plan.js';
 
 const TWO = gibToBytes(gib(2));
@@ -73,6 +74,21 @@ describe('extend decides', () => {
   it('success that is visible at the next start when the guest is off', () => {
     const answer: Outcome = { status: 'grown', hostBytes: TWO, guestBytes: null };
     expect(decide({ answer }, null)).toMatchObject({ do: 'succeed', verifiedBy: 'host-device', visible: 'next-start' });
+  });
+
+  it.each([
+    ['guest', { hostBytes: TWO, guestBytes: gibToBytes(gib(1)) }],
+    ['host, with the guest off,', { hostBytes: gibToBytes(gib(1)), guestBytes: null }],
+  ])('no success when the %s has less than was wanted', (_, sizes) => {
+    const rows = facts({ mappings: [mapping({ wantedBytes: TWO })] });
+    const plan = decide({ answer: { status: 'grown', ...sizes }, rows }, null);
+    expect(plan).toMatchObject({ do: 'wait', error: { code: 'guest-size-not-reached' }, countsAsFailure: true });
+  });
+
+  it('to count tries on the host from one again after Cinder was away', () => {
+    const away = operation({ failures: 9, error: failure('cinder-unreachable', 'x') });
+    const answer = failed('host-device-too-small');
+    expect(decide({ answer, operation: away }, null)).toMatchObject({ do: 'wait', for: 'retry' });
   });
 
   it.each(['volume-detached', 'disk-cannot-grow', 'path-outside-roots'] as const)('to believe %s at once', (code) => {

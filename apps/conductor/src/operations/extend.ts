@@ -70,6 +70,10 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
   switch (answer.status) {
     case 'grown': {
       const seen = answer.guestBytes ?? answer.hostBytes;
+      if (seen < mapping.wantedBytes) {
+        const facts = { wanted: mapping.wantedBytes, guest: answer.guestBytes, host: answer.hostBytes };
+        return afterFailure(turn, failure('guest-size-not-reached', 'the host has measured too little', facts));
+      }
       return {
         do: 'succeed',
         verifiedBy: answer.guestBytes === null ? 'host-device' : 'hypervisor',

@@ -59,6 +59,7 @@ export class Reconciler {
       if (attached.size === 0) return;
       const capabilities = await this.capabilities();
       for await (const page of this.io.volumes.volumesInUse()) {
+        if (this.stopping.signal.aborted) return;
         for (const { id, size } of page) {
           for (const attachment of attached.get(id) ?? []) {
             if (!isBehind(attachment, size, capabilities.get(attachment.host) ?? '')) continue;

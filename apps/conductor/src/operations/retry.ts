@@ -9,6 +9,7 @@ import {
   seconds,
   type WaitingFor,
 } from '@novella/core';
+import type { Operation } from '@novella/persistence';
 import type { Command, Plan, Turn } from './plan.js';
 
 /** How long a host has for a command before its outcome is unknown and must be measured. */
@@ -43,16 +44,27 @@ const BELIEVED_AFTER: Partial<Record<ErrorCode, number>> = {
 };
 /** A user waits for the end of these: after so many unsure tries they are undone. */
 const USER_WAITS: Partial<Record<OperationKind, number>> = { attach: 3, build: 3 };
-const AWAY: readonly ErrorCode[] = ['hypervisor-unreachable', 'broker-unreachable'];
+const AWAY: readonly ErrorCode[] = [
+  'hypervisor-unreachable',
+  'broker-unreachable',
+  'cinder-unreachable',
+  'cinder-unauthorized',
+  'cinder-answer-invalid',
+];
 
 const WAIT_OF: Partial<Record<ErrorCode, WaitingFor>> = { 'paths-down': 'paths', 'guest-busy': 'migration' };
+
+/** Waiting in vain for somebody who was away is no try at what fails now, nor the other way round. */
+export function failuresBefore({ error: last, failures }: Operation, error: ErrorRecord): number {
+  return last !== null && AWAY.includes(last.code) !== AWAY.includes(error.code) ? 0 : failures;
+}
 
 /** What an error means for the step that met it: try again, or believe it. */
 export function isBelieved({ operation }: Turn, error: ErrorRecord): boolean {
   if (error.grade !== 'unsure') return true;
   if (AWAY.includes(error.code)) return false;
   const tries = USER_WAITS[operation.kind] ?? BELIEVED_AFTER[error.code];
-  return tries !== undefined && operation.failures + 1 >= tries;
+  return tries !== undefined && failuresBefore(operation, error) + 1 >= tries;
 }
 
 export const waitFor = (error: ErrorRecord): Extract<Plan, { do: 'wait' }> => ({

@@ -13,10 +13,11 @@ function changeInstance(db: Tables, operation: Operation, change: NonNullable<Re
   if (row === undefined) return;
   const now = db.now();
   const deleted = change.deleted === true;
+  const keepsTask = change.taskState === undefined || row.taskState === 'deleting';
   db.instances.set(row.id, {
     ...row,
     vmState: deleted ? 'deleted' : (change.vmState ?? row.vmState),
-    taskState: deleted ? null : change.taskState === undefined ? row.taskState : change.taskState,
+    taskState: deleted ? null : keepsTask ? row.taskState : change.taskState,
     powerState: change.powerState ?? row.powerState,
     fault: change.fault === undefined ? row.fault : { ...change.fault, created: now },
     launchedAt: row.launchedAt ?? (change.launched === true ? now : null),

@@ -108,7 +108,7 @@ export function wait(db: Tables, operation: Operation, input: Input<'wait'>): Op
   if (row.requestedSeq > row.decidedSeq) return write(db, row, 'queued', 'requested', { ...changes, failures: 0 });
   return write(db, row, 'waiting', input.error?.code ?? input.for, {
     ...changes,
-    failures: row.failures + (input.failed === true ? 1 : 0),
+    failures: input.failed === 'first' ? 1 : row.failures + (input.failed === true ? 1 : 0),
     waitingFor: input.for,
     nextAt: later(db.now(), input.nextIn),
   });

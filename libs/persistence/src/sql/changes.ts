@@ -8,7 +8,8 @@ export const INSTANCE_CHANGE = (parameter: string): string => `
   instance_changed as (
     update instance i set
       vm_state = case when c.deleted then 'deleted' else coalesce(c.vm_state, i.vm_state) end,
-      task_state = case when c.deleted then null when c.sets_task_state then c.task_state else i.task_state end,
+      task_state = case when c.deleted then null
+        when c.sets_task_state and i.task_state is distinct from 'deleting' then c.task_state else i.task_state end,
       power_state = coalesce(c.power_state, i.power_state),
       fault = case when c.fault is null then i.fault else c.fault || jsonb_build_object('created', now()) end,
       launched_at = case when c.launched then coalesce(i.launched_at, now()) else i.launched_at end,

@@ -145,7 +145,8 @@ export function wait(db: Database, operation: Operation, input: Input<'wait'>): 
   const transition = new Transition(operation);
   const waitingFor = transition.add(input.for);
   const nextIn = transition.add(input.nextIn);
-  const failed = transition.add(input.failed === true ? 1 : 0);
+  const failed = transition.add(input.failed === undefined || input.failed === false ? 0 : 1);
+  const before = input.failed === 'first' ? '0' : 'o.failures';
   const note = transition.add(input.error?.code ?? input.for);
   const step = input.step === undefined ? '' : `, step = ${transition.add(input.step)}`;
   const error = errorAssignment(transition, input.error);
@@ -154,7 +155,7 @@ export function wait(db: Database, operation: Operation, input: Input<'wait'>): 
     `state = case when ${MORE} then 'queued' else 'waiting' end,
      waiting_for = case when ${MORE} then null else ${waitingFor}::text end,
      next_at = case when ${MORE} then null else ${fromNow(nextIn)} end,
-     failures = case when ${MORE} then 0 else o.failures + ${failed}::integer end,
+     failures = case when ${MORE} then 0 else ${before} + ${failed}::integer end,
      deadline = null, claimed_by = null, lease_until = null,
      timeline = ${appendedTimeline('o', `case when ${MORE} then 'queued' else 'waiting' end`, `case when ${MORE} then 'requested' else ${note}::text end`)}
      ${step} ${error}`,
