@@ -44,20 +44,25 @@ export async function reserveAtCinder(io: ReserveIo, reservation: Reservation): 
       made.push({ mapping: id, attachmentId });
     }
   } catch (error) {
-    if (error instanceof NovellaError && REFUSALS.includes(error.code)) await undo(io, reservation, made);
+    if (error instanceof NovellaError && REFUSALS.includes(error.code) && (await letGo(io, reservation, made))) {
+      await io.store.abandonReservations(reservation.operation);
+    }
     throw error;
   }
   if ((await io.store.confirmReservations(reservation.operation, made)) === 'gone') {
+    // The engine, or a delete of the server, has undone the row already, perhaps before Cinder had these.
+    await letGo(io, reservation, made);
     throw new ApiFault(503, 'The volume service took too long; what was begun is being undone.');
   }
 }
 
-async function undo(io: ReserveIo, { operation, user }: Reservation, made: readonly Made[]): Promise<void> {
+/** Answers whether nothing of it is reserved any more; if not, the engine looks at Cinder when it takes the row over. */
+async function letGo(io: ReserveIo, { operation, user }: Reservation, made: readonly Made[]): Promise<boolean> {
   try {
     for (const { attachmentId } of made) await io.cinder.deleteAttachment(attachmentId, user);
+    return true;
   } catch (error) {
-    io.log.warn('left to the engine: an attachment of a refused request could not be deleted', { operation, error });
-    return;
+    io.log.warn('an attachment of a request that failed could not be deleted', { operation, error });
+    return false;
   }
-  await io.store.abandonReservations(operation);
 }
