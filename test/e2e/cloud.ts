@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, cp, mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bytes, type Log, type ServerId, type VolumeId } from '@novella/core';
 import { systemClock, systemRandom } from '@novella/service-kit';
@@ -70,6 +70,7 @@ export function developmentCinder(options: { useLoop?: boolean; eventsTo?: strin
 export class Cloud {
   private constructor(
     readonly images: GuestImages,
+    private readonly imagesDir: string,
     readonly dir: TemporaryDirectory,
     readonly libvirtd: PrivateLibvirtd,
     readonly hypervisor: LibvirtDriver,
@@ -81,6 +82,8 @@ export class Cloud {
     const images = await guestImages();
     const dir = await temporaryDirectory();
     await chmod(dir.path, 0o755);
+    const imagesDir = join(dir.path, 'images');
+    await cp(images.imagesDir, imagesDir, { recursive: true });
     const libvirtd = await startPrivateLibvirtd();
     const port = await freePort();
     const nova = { endpoint: `http://127.0.0.1:${port}/v2.1`, token: 'admin:service' };
@@ -91,7 +94,7 @@ export class Cloud {
       port,
       authStrategy: 'noauth2',
       cinderEndpoint: cinder.url,
-      imagesDir: images.imagesDir,
+      imagesDir,
       volumeRoots: [cinder.volumesDir, '/dev/loop*'],
       host: 'e2e',
     } as const);
@@ -102,7 +105,7 @@ export class Cloud {
         throw new Error('the state directory was lost');
       },
     });
-    return new Cloud(images, dir, libvirtd, hypervisor, cinder, novella);
+    return new Cloud(images, imagesDir, dir, libvirtd, hypervisor, cinder, novella);
   }
 
   /** Ends everything; guests that are left end with their libvirtd. */
@@ -124,16 +127,22 @@ export class Cloud {
 
   /** A running server whose guest has booted, with its console. */
   async server(imageRef: string): Promise<{ id: string; guest: GuestConsole }> {
-    const request = { server: { name: 'guest', imageRef, flavorRef: FLAVOR, networks: 'none' } };
+    const id = await this.activeServer({ imageRef });
+    const guest = new GuestConsole(join(this.dir.path, 'novella', 'compute', 'instances', id, 'console.log'));
+    await guest.ready();
+    return { id, guest };
+  }
+
+  /** A server that is ACTIVE, whatever its guest does. */
+  async activeServer(from: object): Promise<string> {
+    const request = { server: { name: 'guest', flavorRef: FLAVOR, networks: 'none', ...from } };
     const created = await this.nova<{ server: { id: string } }>('POST', '/servers', request);
     if (created.status !== 202) throw new Error(`no server: ${JSON.stringify(created)}`);
     const { id } = created.body.server;
     await waitUntil(async () => (await this.status(id)) !== 'BUILD', { what: 'the server to be built' });
     const { body } = await this.nova<{ server: { status: string; fault?: unknown } }>('GET', `/servers/${id}`);
     if (body.server.status !== 'ACTIVE') throw new Error(`the server is not active: ${JSON.stringify(body.server)}`);
-    const guest = new GuestConsole(join(this.dir.path, 'novella', 'compute', 'instances', id, 'console.log'));
-    await guest.ready();
-    return { id, guest };
+    return id;
   }
 
   async status(server: string): Promise<string> {
@@ -148,11 +157,26 @@ export class Cloud {
     });
   }
 
+  /** A raw disk image of 64 MiB with nothing to boot, in the folder of images. */
+  async diskImage(): Promise<string> {
+    const id = 'd15c0000-0000-4000-8000-000000000001';
+    await writeFile(join(this.imagesDir, 'disk.raw'), '');
+    await truncate(join(this.imagesDir, 'disk.raw'), 64 * 2 ** 20);
+    const description = { id, name: 'disk', disk_format: 'raw', file: 'disk.raw' };
+    await writeFile(join(this.imagesDir, `${id}.json`), JSON.stringify(description));
+    return id;
+  }
+
+  /** A volume of 1 GiB that is available. */
+  async volume(): Promise<VolumeId> {
+    const { body } = await this.volumes<{ volume: { id: VolumeId } }>('POST', '/volumes', { volume: { size: 1 } });
+    await this.untilVolume(body.volume.id, 'available', 1);
+    return body.volume.id;
+  }
+
   /** A volume of 1 GiB that the guest of the server has as a disk. */
   async attachedVolume({ id, guest }: { id: string; guest: GuestConsole }): Promise<VolumeId> {
-    const { body } = await this.volumes<{ volume: { id: VolumeId } }>('POST', '/volumes', { volume: { size: 1 } });
-    const volume = body.volume.id;
-    await this.untilVolume(volume, 'available', 1);
+    const volume = await this.volume();
     const attachment = { volumeAttachment: { volumeId: volume } };
     const attached = await this.nova('POST', `/servers/${id}/os-volume_attachments`, attachment);
     if (attached.status !== 200) throw new Error(`not attached: ${JSON.stringify(attached)}`);

@@ -36,6 +36,32 @@ describe('a raw file on virtio-blk', () => {
     expect(body.volumeAttachments).toContainEqual(expect.objectContaining({ volumeId: volume, device: '/dev/vdb' }));
   }, 60_000);
 
+  it('grows under a server that boots from it, as does its record', async () => {
+    const volume = await cloud.volume();
+    const boot = { uuid: volume, source_type: 'volume', destination_type: 'volume', boot_index: 0 };
+    const id = await cloud.activeServer({ block_device_mapping_v2: [boot] });
+    await cloud.untilVolume(volume, 'in-use', 1);
+    await cloud.grow(volume, 2);
+    expect(await cloud.extendsOf(id, 1)).toMatchObject([SUCCESS]);
+    const guest = await cloud.hypervisor.guest(id as ServerId);
+    expect(guest?.disks).toMatchObject([{ volume, device: 'vda', guestBytes: 2 * GIB }]);
+    await cloud.deleteServer(id);
+    await cloud.untilVolume(volume, 'available', 2);
+  }, 60_000);
+
+  it('grows beside a root disk that was made from a disk image', async () => {
+    const imageRef = await cloud.diskImage();
+    const id = await cloud.activeServer({ imageRef, flavorRef: '1' });
+    const volume = await cloud.volume();
+    await cloud.nova('POST', `/servers/${id}/os-volume_attachments`, { volumeAttachment: { volumeId: volume } });
+    await cloud.untilVolume(volume, 'in-use', 1);
+    await cloud.grow(volume, 2);
+    expect(await cloud.extendsOf(id, 1)).toMatchObject([SUCCESS]);
+    const guest = await cloud.hypervisor.guest(id as ServerId);
+    expect(guest?.disks).toMatchObject([{ volume, device: 'vdb', guestBytes: 2 * GIB }]);
+    await cloud.deleteServer(id);
+  }, 60_000);
+
   it('is deleted with its server: no domain, no attachment, no file of the instance stays', async () => {
     const other = await cloud.server(cloud.images.imageId);
     const volume = await cloud.attachedVolume(other);

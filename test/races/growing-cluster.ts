@@ -82,6 +82,12 @@ export class GrowingCluster {
     return requestId;
   }
 
+  /** As libvirt's event: the guest has stopped or started, and the record says so. */
+  async setPower(powerState: 'running' | 'shutdown'): Promise<void> {
+    await this.virt.setPowerState(SERVER, powerState);
+    await waitUntil(async () => (await this.store.instance(SERVER))?.powerState === powerState);
+  }
+
   /** The result of the extend's event, once it has one. */
   async resultOf(requestId: RequestId): Promise<'Success' | 'Error'> {
     const results: ('Success' | 'Error')[] = [];

@@ -1,7 +1,7 @@
 import type { ClientOf, computeRpc } from '@novella/contracts';
 import type { Clock, HostName, Log, Random } from '@novella/core';
 import { millis } from '@novella/core';
-import type { EngineStore, HostStore } from '@novella/persistence';
+import type { ApiStore, EngineStore, HostStore } from '@novella/persistence';
 import { noticingReturn } from './cinder-volume-service.js';
 import type { HostReportsIo } from './hosts/host-reports.js';
 import { Engine } from './operations/engine.js';
@@ -11,7 +11,7 @@ import type { VolumeService } from './volume-service.js';
 export interface ConductorIo {
   /** Unique per process; written into claims. */
   readonly name: string;
-  readonly store: EngineStore & HostStore;
+  readonly store: EngineStore & HostStore & Pick<ApiStore, 'blockDeviceMappings'>;
   readonly volumes: VolumeService;
   readonly compute: (host: HostName) => ClientOf<typeof computeRpc>;
   readonly clock: Clock;
@@ -35,7 +35,13 @@ export class Conductor {
     });
     this.engine = new Engine({ ...io, volumes }, { name: io.name, concurrency: CONCURRENCY, sweep: SWEEP });
     this.reconciler = new Reconciler({ ...io, volumes, hint });
-    this.reports = { store: io.store, log: io.log, hint, reconcile: (host) => this.reconciler.reconcile(host) };
+    this.reports = {
+      store: io.store,
+      log: io.log,
+      hint,
+      reconcile: (host) => this.reconciler.reconcile(host),
+      guestStarted: (server) => this.reconciler.guestStarted(server),
+    };
   }
 
   start(): void {

@@ -1,5 +1,5 @@
 import type { PowerStateChanged, ServiceReport } from '@novella/contracts';
-import type { HostName, Log } from '@novella/core';
+import type { HostName, Log, ServerId } from '@novella/core';
 import type { EngineStore, HostStore } from '@novella/persistence';
 
 /** What hosts say of themselves, and what follows from it. */
@@ -10,6 +10,8 @@ export interface HostReportsIo {
   readonly hint: () => void;
   /** Looks for attachments of the host whose size fell behind while it was away. */
   readonly reconcile: (host: HostName) => Promise<number>;
+  /** Reads back what a guest that was off sees of its volumes now. */
+  readonly guestStarted: (server: ServerId) => Promise<number>;
 }
 
 export async function recordServiceReport(io: HostReportsIo, report: ServiceReport): Promise<void> {
@@ -35,5 +37,6 @@ export async function recordPowerState(
   { host, server, powerState }: PowerStateChanged,
 ): Promise<void> {
   const done = await io.store.recordPowerState(host, server, powerState);
+  if (done === 'recorded' && powerState === 'running') await io.guestStarted(server);
   if (done === 'ignored') io.log.info('a guest that is not on record there', { host, server, powerState });
 }

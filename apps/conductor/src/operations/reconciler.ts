@@ -10,10 +10,11 @@ import {
   type ProjectId,
   type Random,
   type RequestId,
+  type ServerId,
   type UserId,
   type VolumeId,
 } from '@novella/core';
-import type { AttachedVolume, EngineStore, HostStore } from '@novella/persistence';
+import type { ApiStore, AttachedVolume, BlockDeviceMapping, EngineStore, HostStore } from '@novella/persistence';
 import type { VolumeService } from '../volume-service.js';
 import { visibleBytes } from './extend.js';
 
@@ -23,7 +24,7 @@ import { visibleBytes } from './extend.js';
  * what is written with what Cinder says now. One conductor does it at a time.
  */
 export interface ReconcilerIo {
-  readonly store: EngineStore & HostStore;
+  readonly store: EngineStore & HostStore & Pick<ApiStore, 'blockDeviceMappings'>;
   readonly volumes: VolumeService;
   readonly clock: Clock;
   readonly random: Random;
@@ -63,11 +64,21 @@ export class Reconciler {
         for (const { id, size } of page) {
           for (const attachment of attached.get(id) ?? []) {
             if (!isBehind(attachment, size, capabilities.get(attachment.host) ?? '')) continue;
-            if (await this.open(attachment)) opened += 1;
+            if (await this.open(attachment.mapping)) opened += 1;
           }
         }
       }
     });
+    if (opened > 0) this.io.hint();
+    return opened;
+  }
+
+  /** A guest that was off when its volumes grew sees them now: each is read back by an extend of its own. */
+  async guestStarted(server: ServerId): Promise<number> {
+    const mappings = (await this.io.store.blockDeviceMappings([server])).get(server) ?? [];
+    const unread = mappings.filter(({ attachedAt, guestBytes }) => attachedAt !== null && guestBytes === null);
+    let opened = 0;
+    for (const mapping of unread) if (await this.open(mapping)) opened += 1;
     if (opened > 0) this.io.hint();
     return opened;
   }
@@ -108,13 +119,13 @@ export class Reconciler {
     return new Map(services.map(({ host, capabilities }) => [host, [...capabilities].sort().join(',')]));
   }
 
-  private open({ mapping }: AttachedVolume): Promise<boolean> {
+  private open({ serverId, volumeId }: BlockDeviceMapping): Promise<boolean> {
     const requester = {
       requestId: `req-${this.io.random.uuid()}` as RequestId,
       userId: SYSTEM_USER,
       projectId: 'novella' as ProjectId,
     };
-    return this.io.store.openSystemExtend({ serverId: mapping.serverId, volumeId: mapping.volumeId, requester });
+    return this.io.store.openSystemExtend({ serverId, volumeId, requester });
   }
 }
 
