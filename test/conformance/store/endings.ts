@@ -2,15 +2,18 @@ import { describe, expect, it } from '@jest/globals';
 import { bytes, gib, minutes } from '@novella/core';
 import {
   activeServer,
+  answer,
   attachedVolume,
   claimed,
+  dispatched,
   extendOf,
   failure,
   LEASE,
   mappingOf,
   must,
-  volumeId,
+  requester,
   type Subject,
+  volumeId,
 } from './world.js';
 
 export function endTests({ store }: Subject): void {
@@ -22,6 +25,18 @@ export function endTests({ store }: Subject): void {
   };
 
   describe('end', () => {
+    it('leaves a server that is being deleted so, whatever else it says of the task', async () => {
+      const server = await activeServer(store());
+      const mapping = await attachedVolume(store(), server);
+      const sent = await dispatched(store(), (await extendOf(store(), server.id, mapping.volumeId)).id);
+      await store().requestDelete(server.id, requester());
+      await store().end(await answer(store(), sent), {
+        result: 'succeeded',
+        changes: { instance: { taskState: null } },
+      });
+      expect(await store().instance(server.id)).toMatchObject({ taskState: 'deleting' });
+    });
+
     it('writes what changes with it, and only rows of its server', async () => {
       const server = await activeServer(store());
       const other = await activeServer(store());

@@ -213,6 +213,19 @@ export function transitionTests({ store, pass }: Subject): void {
       expect(third).toMatchObject({ failures: 2, step: null, error: null });
     });
 
+    it('counts failures from one again when it is told that this is the first of others', async () => {
+      const { id } = await extend();
+      const failures: (number | undefined)[] = [];
+      let operation: Operation | undefined = await claimed(store(), id);
+      for (const failed of [true, true, 'first', true] as const) {
+        const waiting = await store().wait(must(operation), { for: 'retry', nextIn: millis(1), failed });
+        failures.push(waiting?.failures);
+        await pass(20);
+        [operation] = await store().claimDue('conductor-1', LEASE, 10);
+      }
+      expect(failures).toEqual([1, 2, 1, 2]);
+    });
+
     it('queues at once when more was asked for meanwhile', async () => {
       const { server, volume, id } = await extend();
       const operation = await claimed(store(), id);
