@@ -38,6 +38,7 @@ describe('a raw file on virtio-blk', () => {
 
   it('grows under a server that boots from it, as does its record', async () => {
     const volume = await cloud.volume();
+    await cloud.volumes('POST', `/volumes/${volume}/action`, { 'os-set_bootable': { bootable: true } });
     const boot = { uuid: volume, source_type: 'volume', destination_type: 'volume', boot_index: 0 };
     const id = await cloud.activeServer({ block_device_mapping_v2: [boot] });
     await cloud.untilVolume(volume, 'in-use', 1);
