@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { readFile } from 'node:fs/promises';
 import { DemoCloud, type DemoServer, LIMIT } from './cloud.js';
-import { until, watchGrowth } from './growth.js';
+import { until, watchCinderAndGuest } from './growth.js';
 import { Narrator } from './narrator.js';
 
 /**
@@ -21,7 +21,7 @@ async function grows(cloud: DemoCloud, server: DemoServer, count: number): Promi
   const figures: Figures = { acceptedToRecorded: [], cinderToGuest: [] };
   for (let size = 2; size < count + 2; size++) {
     const quiet = { ...(await cloud.growthWatch(server, volume, size)), narrator: new Narrator(() => undefined) };
-    const growing = watchGrowth(quiet, LIMIT);
+    const growing = watchCinderAndGuest(quiet, LIMIT);
     await cloud.openstack.extendVolume(volume, size);
     figures.cinderToGuest.push(await growing);
     figures.acceptedToRecorded.push(await newestExtend(cloud, server));

@@ -18,31 +18,43 @@ export interface GrowthWatch {
 
 /** Resolves when all four have the wanted size; answers the milliseconds from Cinder's word to the guest's line. */
 export async function watchGrowth(watch: GrowthWatch, signal: AbortSignal): Promise<number> {
-  const { narrator, wanted } = watch;
-  const seen = (
-    speaker: 'cinder' | 'host' | 'hypervisor',
-    every: number,
-    read: () => Promise<number | null>,
-    text: string,
-  ) =>
-    until(every, signal, async () => ((await read()) ?? 0) >= wanted).then(() => {
-      narrator.say(speaker, text.replace('%', inGib(wanted)));
-      return performance.now();
-    });
-  const cinder = async () => {
-    const { size, status } = await watch.openstack.volume(watch.volume);
-    return status === 'in-use' ? size * 2 ** 30 : null;
+  const { path, hypervisorBytes } = watch;
+  const [tookMs] = await Promise.all([
+    watchCinderAndGuest(watch, signal),
+    seen(watch, signal, { who: 'host', everyMs: 5, says: 'the file has', read: async () => (await stat(path)).size }),
+    seen(watch, signal, { who: 'hypervisor', everyMs: 20, says: 'QEMU shows the guest', read: hypervisorBytes }),
+  ]);
+  return tookMs;
+}
+
+/** The same without looking at host and hypervisor, who would be kept from their work while they are measured. */
+export async function watchCinderAndGuest(watch: GrowthWatch, signal: AbortSignal): Promise<number> {
+  const { narrator, openstack, wanted } = watch;
+  const cinderBytes = async () => {
+    const { size, status } = await openstack.volume(watch.volume);
+    return status === 'in-use' ? size * 2 ** 30 : 0;
   };
-  const [cinderAt, , , guestAt] = await Promise.all([
-    seen('cinder', 10, cinder, 'the volume is in-use and has %'),
-    seen('host', 5, async () => (await stat(watch.path)).size, 'the file has %'),
-    seen('hypervisor', 20, watch.hypervisorBytes, 'QEMU shows the guest %'),
+  const [cinderAt, guestAt] = await Promise.all([
+    seen(watch, signal, { who: 'cinder', everyMs: 10, says: 'the volume is in-use and has', read: cinderBytes }),
     watch.guestSays(wanted).then((line) => {
       narrator.say('guest', line);
       return performance.now();
     }),
   ]);
   return guestAt - cinderAt;
+}
+
+interface Look {
+  readonly who: 'cinder' | 'host' | 'hypervisor';
+  readonly everyMs: number;
+  readonly says: string;
+  readonly read: () => Promise<number>;
+}
+
+async function seen({ wanted, narrator }: GrowthWatch, signal: AbortSignal, look: Look): Promise<number> {
+  await until(look.everyMs, signal, async () => (await look.read()) >= wanted);
+  narrator.say(look.who, `${look.says} ${inGib(wanted)}`);
+  return performance.now();
 }
 
 export async function until(everyMs: number, signal: AbortSignal, condition: () => Promise<boolean>): Promise<void> {
