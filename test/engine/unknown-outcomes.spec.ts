@@ -2,7 +2,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { gib, minutes, seconds, type VolumeId } from '@novella/core';
 import { SERVER, seededRandom, virtualClock, VOLUME } from '@novella/testing';
-import { Engine, type EngineIo } from '../../apps/conductor/src/operations/engine.js';
+import { Engine } from '../../apps/conductor/src/operations/engine.js';
+import type { TurnIo } from '../../apps/conductor/src/operations/turns.js';
 import { DATA, SWEEP, World } from './world.js';
 
 const THIRD = '77777777-8888-4888-8888-888888888888' as VolumeId;
@@ -185,7 +186,7 @@ describe('an engine with nothing to do', () => {
         return 0;
       },
     };
-    const io = { store, clock, random: seededRandom(1) } as unknown as EngineIo;
+    const io = { store, clock, random: seededRandom(1) } as unknown as TurnIo;
     const engine = new Engine(io, { name: 'conductor-1', concurrency: 8, sweep: seconds(5) });
     engine.start();
     for (let turn = 0; turn < 100; turn++) await nextTurn();
