@@ -13,6 +13,8 @@ const shared = {
 };
 
 export default {
+  // A test says what it waits for; how fast the machine is must not decide.
+  testTimeout: 60_000,
   reporters: ['default', '<rootDir>/deploy/machine/summary-reporter.mjs'],
   projects: [
     { ...shared, displayName: 'unit', testRegex: '\\.spec\\.(ts|mjs)$' },
