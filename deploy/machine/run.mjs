@@ -23,6 +23,8 @@ const PROGRAMS = {
   standalone: ['standalone', 'main.js'],
   'cinder-dev': ['cinder-dev', 'main.js'],
 };
+/** They start a private libvirtd in a mount namespace. */
+const NEEDS_ROOT = ['test', 'demo', 'bench'];
 /** A young generation of 3 x 4 MB: V8 would else take 48 MB before it looks for garbage, for nothing here. */
 const NODE_FLAGS = ['--max-semi-space-size=4'];
 const say = (line) => process.stdout.write(`novella: ${line}\n`);
@@ -50,6 +52,12 @@ async function main([command, ...args]) {
     return watched(nodeBinary(root), [fileURLToPath(import.meta.url), command, ...args], { env: environment(root) });
   }
   await withSignsOfLife('installing Debian packages', () => ensurePackages(packagesFor(command), say));
+  if (NEEDS_ROOT.includes(command) && process.getuid() !== 0) {
+    process.stderr.write(
+      `novella: ${command} starts a libvirtd of its own, which needs root:\n  sudo npm run ${command}\n`,
+    );
+    return 3;
+  }
   if (command === 'test') return runRings(root, say);
   if (Object.hasOwn(PROGRAMS, command)) return buildAndRun(...PROGRAMS[command], args);
   say(`the machine is ready: Node ${process.versions.node}, ${packagesFor(command).length} Debian packages`);
