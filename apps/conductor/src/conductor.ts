@@ -9,7 +9,7 @@ import { Reconciler } from './operations/reconciler.js';
 import type { VolumeService } from './volume-service.js';
 
 export interface ConductorIo {
-  /** Unique per process; written into claims. */
+  /** Written into claims: no two that run at the same time, and the same again after a restart. */
   readonly name: string;
   readonly store: EngineStore & HostStore & Pick<ApiStore, 'blockDeviceMappings'>;
   readonly volumes: VolumeService;

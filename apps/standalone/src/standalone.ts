@@ -79,7 +79,7 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
 
     const conductor = await microservice(
       ConductorModule.register({
-        name: `conductor-${random.uuid()}`,
+        name: `conductor-${config.host}`,
         store,
         volumes: cinderVolumeService(asService),
         compute: (host) => commands.to(host),

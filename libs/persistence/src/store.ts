@@ -305,6 +305,13 @@ export interface EngineStore {
   wake(what: { for: 'host'; host: HostName } | { for: 'cinder' }): Promise<number>;
 
   /**
+   * Makes due at once what a process was doing of which it is known that it has ended: what `claimedBy` holds by a lease,
+   * or what was dispatched to a host whose worker has started anew. A host that is sent a command twice acts once.
+   * Answers how many.
+   */
+  takeOver(from: { claimedBy: string } | { host: HostName }): Promise<number>;
+
+  /**
    * Opens a system extend with an action of its own for an attachment that is out of step with Cinder, unless an extend
    * of it is open. Answers whether it was opened.
    */

@@ -2,8 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { minutes } from '@novella/core';
 import {
   activeServer,
+  answer,
   attachedVolume,
   claimed,
+  dispatched,
   extendOf,
   HOST,
   host,
@@ -13,8 +15,8 @@ import {
   report,
   requester,
   serverId,
-  volumeId,
   type Subject,
+  volumeId,
 } from './world.js';
 
 export function engineReadTests({ store, pass }: Subject): void {
@@ -68,6 +70,29 @@ export function engineReadTests({ store, pass }: Subject): void {
       expect((await store().claimDue('conductor-1', LEASE, 10)).map((operation) => operation.id)).toEqual([id]);
       expect(await store().wake({ for: 'cinder' })).toBe(1);
       expect((await store().claimDue('conductor-1', LEASE, 10)).map((operation) => operation.id)).toEqual([cinder.id]);
+    });
+  });
+
+  describe('takeOver', () => {
+    it('makes due what one process held by its leases, and nobody else', async () => {
+      const { server, id } = await extend();
+      const other = await extendOf(store(), server.id, volumeId());
+      await store().claimOne(id, 'conductor-1', minutes(5));
+      await store().claimOne(other.id, 'conductor-2', minutes(5));
+      expect(await store().takeOver({ claimedBy: 'conductor-1' })).toBe(1);
+      expect((await store().claimDue('conductor-3', LEASE, 10)).map((operation) => operation.id)).toEqual([id]);
+      expect(await store().takeOver({ claimedBy: 'conductor-1' })).toBe(0);
+    });
+
+    it('makes due what was dispatched to a host, and the answer to that is still taken', async () => {
+      const { id } = await extend();
+      const sent = await dispatched(store(), id);
+      expect(await store().takeOver({ host: host('compute-2') })).toBe(0);
+      expect(await store().claimDue('conductor-1', LEASE, 10)).toEqual([]);
+      expect(await store().takeOver({ host: HOST })).toBe(1);
+      await pass(2);
+      expect((await store().claimDue('conductor-1', LEASE, 10)).map((operation) => operation.id)).toEqual([id]);
+      expect(await answer(store(), sent)).toMatchObject({ id, attempt: 1 });
     });
   });
 

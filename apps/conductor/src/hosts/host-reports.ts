@@ -23,9 +23,11 @@ export async function recordServiceReport(io: HostReportsIo, report: ServiceRepo
   }
   const change = await io.store.reportService({ ...service, binary: 'nova-compute' });
   if (change === 'still-up' && phase === 'running') return;
+  // A worker that starts has forgotten what its last run had not finished; the commands' fences tell it what is new.
+  const interrupted = phase === 'starting' ? await io.store.takeOver({ host: report.host }) : 0;
   const woken = await io.store.wake({ for: 'host', host: report.host });
-  io.log.info('a host is up', { host: report.host, phase, woken });
-  if (woken > 0) io.hint();
+  io.log.info('a host is up', { host: report.host, phase, woken, interrupted });
+  if (woken + interrupted > 0) io.hint();
   // The volume service may be away: what it says is then seen at the next period.
   await io
     .reconcile(report.host)

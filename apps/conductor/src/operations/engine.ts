@@ -4,7 +4,7 @@ import type { Operation } from '@novella/persistence';
 import { LEASE, type TurnIo, Turns } from './turns.js';
 
 export interface EngineOptions {
-  /** Names this conductor in claims; unique per process. */
+  /** Names this conductor in claims: no two that run at the same time, and the same again after a restart. */
   readonly name: string;
   /** Operations that may be worked on at once. */
   readonly concurrency: number;
@@ -75,7 +75,18 @@ export class Engine {
   }
 
   private async run(): Promise<void> {
+    await this.takeOverFromLastRun();
     while (!this.stopping.signal.aborted) await this.sleep(await this.claimAndStart());
+  }
+
+  /** Whoever had this name before has ended: its leases need not be waited for. Without it they run out by themselves. */
+  private async takeOverFromLastRun(): Promise<void> {
+    try {
+      const interrupted = await this.io.store.takeOver({ claimedBy: this.options.name });
+      if (interrupted > 0) this.io.log.info('operations of the last run go on', { interrupted });
+    } catch (error) {
+      this.io.log.warn('operations of the last run wait for their leases to end', { error });
+    }
   }
 
   /** Starts what is due; answers how long nothing more can be. */

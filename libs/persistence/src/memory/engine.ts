@@ -25,6 +25,7 @@ export function memoryEngine(db: Tables): EngineStore {
     end: (operation, input) => db.atomically(() => end(db, operation, storable(input))),
     place: (operation, serverId, host, need) => db.atomically(() => place(db, operation, serverId, host, need)),
     wake: (what) => db.atomically(() => wake(db, what)),
+    takeOver: (from) => db.atomically(() => takeOver(db, from)),
     openSystemExtend: (input) => db.atomically(() => openSystemExtend(db, storable(input))),
     attachedVolumes: (after, limit) => db.atomically(() => attachedVolumes(db, after, limit)),
     exclusively: (name, work) => exclusively(db, storableText(name), work),
@@ -72,6 +73,19 @@ function wake(db: Tables, what: Parameters<EngineStore['wake']>[0]): number {
   });
   for (const row of woken) db.operations.set(row.id, { ...row, nextAt: now });
   return woken.length;
+}
+
+function takeOver(db: Tables, from: Parameters<EngineStore['takeOver']>[0]): number {
+  const now = db.now();
+  const left = [...db.operations.values()].filter((row) =>
+    'host' in from
+      ? row.state === 'dispatched' && row.host === from.host
+      : isOpen(row.state) && row.claimedBy === from.claimedBy && row.leaseUntil !== null,
+  );
+  for (const row of left) {
+    db.operations.set(row.id, { ...row, ...('host' in from ? { deadline: now } : { leaseUntil: null }) });
+  }
+  return left.length;
 }
 
 async function exclusively(db: Tables, name: string, work: () => Promise<void>): Promise<boolean> {

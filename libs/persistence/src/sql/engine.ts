@@ -28,6 +28,7 @@ export function sqlEngine(db: Database): EngineStore {
     end: (operation, input) => end(db, operation, storable(input)),
     place: (operation, serverId, host, need) => place(db, operation, serverId, host, need),
     wake: (what) => wake(db, what),
+    takeOver: (from) => takeOver(db, from),
     openSystemExtend: (input) => openSystemExtend(db, storable(input)),
     attachedVolumes: (after, limit) => attachedVolumes(db, after, limit),
     exclusively: (name, work) => exclusively(db, storableText(name), work),
@@ -63,6 +64,25 @@ async function wake(db: Database, what: Parameters<EngineStore['wake']>[0]): Pro
   );
   return rows.length;
 }
+
+/** Locked in the same order as above. */
+async function takeOver(db: Database, from: Parameters<EngineStore['takeOver']>[0]): Promise<number> {
+  const rows =
+    'host' in from
+      ? await db.query(takenOver(`state = 'dispatched' and host = $1`, 'deadline = now()'), [from.host])
+      : await db.query(takenOver('claimed_by = $1 and lease_until is not null', 'lease_until = null'), [
+          from.claimedBy,
+        ]);
+  return rows.length;
+}
+
+const takenOver = (which: string, change: string): string => `
+  with taken as (
+    select id from operation where ${OPEN} and ${which}
+    order by server_id, volume_id, kind
+    for no key update
+  )
+  update operation o set ${change} from taken where o.id = taken.id returning o.id`;
 
 /** Any number that no other user of the database locks; the second key is made of the name. */
 const EXCLUSIVE_CLASS = 4_716_002;
