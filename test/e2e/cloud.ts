@@ -66,6 +66,23 @@ export function developmentCinder(options: { useLoop?: boolean; eventsTo?: strin
   };
 }
 
+/** Runs Novella with this configuration; `hypervisor` is the test's own connection, which an in-process one may share. */
+export type StartNovella = (
+  config: StandaloneConfig,
+  hypervisor: { driver: LibvirtDriver; socketPath: string },
+) => Promise<Pick<Standalone, 'apiUrl' | 'stop'>>;
+
+const inThisProcess: StartNovella = (config, { driver }) =>
+  startStandalone(config, {
+    virt: driver,
+    clock: systemClock,
+    random: systemRandom,
+    log: silent,
+    onStateLost: () => {
+      throw new Error('the state directory was lost');
+    },
+  });
+
 /** The whole product with a real libvirt, real guests and a real Postgres, beside a block storage service. */
 export class Cloud {
   private constructor(
@@ -75,10 +92,10 @@ export class Cloud {
     readonly libvirtd: PrivateLibvirtd,
     readonly hypervisor: LibvirtDriver,
     readonly cinder: BlockStorage,
-    readonly novella: Standalone,
+    readonly novella: Pick<Standalone, 'apiUrl' | 'stop'>,
   ) {}
 
-  static async start(startCinder: StartBlockStorage): Promise<Cloud> {
+  static async start(startCinder: StartBlockStorage, startNovella = inThisProcess): Promise<Cloud> {
     const images = await guestImages();
     const dir = await temporaryDirectory();
     await chmod(dir.path, 0o755);
@@ -98,13 +115,7 @@ export class Cloud {
       volumeRoots: [cinder.volumesDir, '/dev/loop*'],
       host: 'e2e',
     } as const);
-    const ports = { virt: hypervisor, clock: systemClock, random: systemRandom, log: silent };
-    const novella = await startStandalone(config, {
-      ...ports,
-      onStateLost: () => {
-        throw new Error('the state directory was lost');
-      },
-    });
+    const novella = await startNovella(config, { driver: hypervisor, socketPath: libvirtd.socketPath });
     return new Cloud(images, imagesDir, dir, libvirtd, hypervisor, cinder, novella);
   }
 
