@@ -85,13 +85,20 @@ export interface ErrorRecord {
   readonly facts: ErrorFacts;
 }
 
-/** Any thrown value as a record; what is not a NovellaError becomes `internal` with its own text. */
+const LONGEST_CAUSE = 1_000;
+
+/**
+ * Any thrown value as a record; what is not a NovellaError becomes `internal` with its own text. What caused it (the
+ * hypervisor's own words, say) goes along as the fact `cause`.
+ */
 export function toErrorRecord(thrown: unknown): ErrorRecord {
   if (thrown instanceof NovellaError) {
-    return { code: thrown.code, grade: thrown.grade, message: thrown.message, facts: thrown.facts };
+    const { code, grade, message, facts, cause } = thrown;
+    const because = cause instanceof Error ? { cause: cause.message.slice(0, LONGEST_CAUSE) } : {};
+    return { code, grade, message, facts: { ...facts, ...because } };
   }
   const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
-  return { code: 'internal', grade: ERRORS['internal'], message, facts: {} };
+  return { code: 'internal', grade: ERRORS.internal, message, facts: {} };
 }
 
 export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(ERRORS, text);

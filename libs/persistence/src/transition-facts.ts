@@ -23,7 +23,10 @@ export function actionName(kind: OperationKind, request: Operation['request']): 
 
 export const eventName = (kind: OperationKind): string => INSTANCE_ACTION_NAMES[kind].event;
 
-export const eventDetails = (error: ErrorRecord): string => `${error.code}: ${error.message}`;
+export function eventDetails({ code, message, facts }: ErrorRecord): string {
+  const cause = facts['cause'];
+  return typeof cause === 'string' ? `${code}: ${message} (${cause})` : `${code}: ${message}`;
+}
 
 export const SERVER_DELETED: ErrorRecord = {
   code: 'server-deleted',

@@ -171,6 +171,17 @@ describe('LibvirtDriver on a real libvirt', () => {
     }
   });
 
+  it('refuses to grow a read-only disk, with what QEMU says, and leaves guest and file as they are', async () => {
+    const disk = await fileDisk(11, { readOnly: true });
+    const server = serverId(11);
+    await driver.createGuest(spec(server, { disks: [disk] }));
+    await truncate(disk.source.path, 16 * MIB);
+    const refused = driver.liveResize.resizeDisk(server, disk.volume, bytes(16 * MIB));
+    await expect(refused).rejects.toMatchObject({ code: 'disk-cannot-grow' });
+    expect(await driver.guest(server)).toMatchObject({ powerState: 'running', disks: [{ guestBytes: 8 * MIB }] });
+    await driver.destroyGuest(server);
+  });
+
   it('answers guest-busy while a block job runs on the disk, and grows it afterwards', async () => {
     const disk = await fileDisk(5);
     await writeFile(disk.source.path, Buffer.alloc(8 * MIB, 1));

@@ -17,11 +17,13 @@ export const isUnplugUnderWay = (error: unknown): boolean =>
 
 const says = (error: unknown, text: string): boolean => error instanceof Error && error.message.includes(text);
 
+/** QEMU's words for a disk that has nowhere to grow: a device that is as large as it gets, read-only, a full file system. */
+const CANNOT_GROW_TEXT = /cannot grow device files|read-?only|no space left on device|file too large/i;
 const BUSY_TEXT = /active block job|\bis in use\b|cannot acquire state change lock|migrat/i;
 
 function codeOf(error: LibvirtError): ErrorCode {
   if (isLibvirtError(error, 'noDomain')) return 'domain-not-found';
-  if (says(error, 'Cannot grow device files')) return 'disk-cannot-grow';
+  if (error.procedure === 'domainBlockResize' && CANNOT_GROW_TEXT.test(error.message)) return 'disk-cannot-grow';
   if (isLibvirtError(error, 'operationTimeout', 'blockCopyActive', 'resourceBusy')) return 'guest-busy';
   if (BUSY_TEXT.test(error.message)) return 'guest-busy';
   return 'hypervisor-refused';

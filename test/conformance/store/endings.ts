@@ -25,6 +25,23 @@ export function endTests({ store }: Subject): void {
   };
 
   describe('end', () => {
+    it('tells in the details of the event what caused a failure', async () => {
+      const server = await activeServer(store());
+      const { id } = await extendOf(store(), server.id, volumeId());
+      const error = {
+        code: 'disk-cannot-grow',
+        grade: 'infeasible',
+        message: 'libvirt refused',
+        facts: { cause: 'read-only' },
+      } as const;
+      await store().end(await claimed(store(), id), { result: 'failed', error });
+      const [newest] = await store().instanceActions(server.id);
+      const action = await store().instanceAction(server.id, must(newest).requestId);
+      expect(action?.events).toMatchObject([
+        { result: 'Error', details: 'disk-cannot-grow: libvirt refused (read-only)' },
+      ]);
+    });
+
     it('leaves a server that is being deleted so, whatever else it says of the task', async () => {
       const server = await activeServer(store());
       const mapping = await attachedVolume(store(), server);
