@@ -12,7 +12,7 @@ import {
   type VolumeId,
 } from '@novella/core';
 import { openMemoryStore, type Store } from '@novella/persistence';
-import { flavor, MAPPING, seededRandom, SERVER, service, VOLUME, virtualClock } from '@novella/testing';
+import { MAPPING, newInstance, seededRandom, SERVER, service, VOLUME, virtualClock } from '@novella/testing';
 import { Engine } from '../../apps/conductor/src/operations/engine.js';
 import { SimulatedHost, SimulatedVolumes } from './simulated-world.js';
 
@@ -155,19 +155,7 @@ export class World {
       deleteOnTermination: true,
     }));
     const created = await this.store.createInstance({
-      instance: {
-        id: SERVER,
-        projectId: PROJECT,
-        userId: 'admin' as UserId,
-        name: 'server',
-        description: null,
-        flavor: flavor(),
-        imageRef: null,
-        diskBus: 'virtio',
-        metadata: {},
-        availabilityZone: null,
-        keyName: null,
-      },
+      instance: newInstance(),
       mappings,
       requester: this.requester(),
       confirmWithin: seconds(30),

@@ -21,7 +21,7 @@ import {
 import { InMemoryBroker, rpcClient, RpcServer } from '@novella/messaging';
 import { openMemoryStore, type Store } from '@novella/persistence';
 import { systemClock, systemRandom } from '@novella/service-kit';
-import { flavor, HOST, MAPPING, SERVER, VOLUME, waitUntil } from '@novella/testing';
+import { HOST, MAPPING, newInstance, SERVER, VOLUME, waitUntil } from '@novella/testing';
 import { FakeDriver, type VirtDriver } from '@novella/virt';
 import { type Compute, createCompute } from '../../apps/compute/src/compute.js';
 import { ConductorEndpoint } from '../../apps/conductor/src/conductor.endpoint.js';
@@ -29,7 +29,6 @@ import { Conductor } from '../../apps/conductor/src/conductor.js';
 import type { VolumeService } from '../../apps/conductor/src/volume-service.js';
 
 const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-const PROJECT = 'd'.repeat(32) as ProjectId;
 const ATTACHED = '77777777-7777-4777-8777-777777777777' as AttachmentId;
 
 /** Called at each await of the flow: before a port is asked, and after it has answered. */
@@ -172,19 +171,7 @@ export class GrowingCluster {
       multiattach: false,
     } as const;
     const { operation } = await this.store.createInstance({
-      instance: {
-        id: SERVER,
-        projectId: PROJECT,
-        userId: 'admin' as UserId,
-        name: 'server',
-        description: null,
-        flavor: flavor(),
-        imageRef: null,
-        diskBus: 'virtio',
-        metadata: {},
-        availabilityZone: null,
-        keyName: null,
-      },
+      instance: newInstance(),
       mappings: [mapping],
       requester: this.requester(this.nextRequest()),
       confirmWithin: seconds(30),

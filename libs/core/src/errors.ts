@@ -36,11 +36,9 @@ export const ERRORS = {
   'volume-not-attached': 'final',
   'volume-detached': 'final',
   'volume-not-found': 'final',
-  'volume-not-grown': 'final',
   'server-deleted': 'final',
   'server-has-no-host': 'final',
   'event-unsupported': 'final',
-  'attempts-exhausted': 'infeasible',
   // services
   'cinder-unreachable': 'unsure',
   'cinder-refused': 'final',

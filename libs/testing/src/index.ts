@@ -7,6 +7,7 @@ export {
   instance,
   MAPPING,
   mapping,
+  newInstance,
   OPERATION,
   operation,
   SERVER,

@@ -12,7 +12,15 @@ import {
   type UserId,
   type VolumeId,
 } from '@novella/core';
-import type { BlockDeviceMapping, Flavor, Instance, Operation, OperationFacts, Service } from '@novella/persistence';
+import type {
+  BlockDeviceMapping,
+  Flavor,
+  Instance,
+  NewInstance,
+  Operation,
+  OperationFacts,
+  Service,
+} from '@novella/persistence';
 
 /** Rows as the store would answer them: a running server `SERVER` on `HOST` with one attached volume `VOLUME` of 1 GiB. */
 export const SERVER = '11111111-1111-4111-8111-111111111111' as ServerId;
@@ -68,6 +76,22 @@ export const instance = (over: Partial<Instance> = {}): Instance => ({
   createdAt: LONG_AGO,
   updatedAt: LONG_AGO,
   deletedAt: null,
+  ...over,
+});
+
+/** What a request for the server `SERVER` without an image asks the store to write. */
+export const newInstance = (over: Partial<NewInstance> = {}): NewInstance => ({
+  id: SERVER,
+  projectId: 'd'.repeat(32) as ProjectId,
+  userId: 'admin' as UserId,
+  name: 'server',
+  description: null,
+  flavor: flavor(),
+  imageRef: null,
+  diskBus: 'virtio',
+  metadata: {},
+  availabilityZone: null,
+  keyName: null,
   ...over,
 });
 
