@@ -7,8 +7,9 @@ const allowed = {
   'libs/persistence': ['core'],
   'libs/cinder': ['core'],
   'libs/image': ['core'],
+  'libs/sealing': ['core'],
   'libs/libvirt': ['core'],
-  'libs/brick': ['core'],
+  'libs/brick': ['core', 'image'],
   'libs/virt': ['core', 'brick', 'libvirt'],
   'libs/service-kit': ['core'],
   'libs/testing': [
@@ -21,11 +22,14 @@ const allowed = {
     'libvirt',
     'brick',
     'virt',
+    'sealing',
     'service-kit',
   ],
   'apps/nova-api': ['core', 'contracts', 'messaging', 'persistence', 'cinder', 'image', 'service-kit'],
-  'apps/conductor': ['core', 'contracts', 'messaging', 'persistence', 'cinder', 'service-kit'],
-  'apps/compute': ['core', 'contracts', 'messaging', 'image', 'brick', 'virt', 'libvirt', 'service-kit'],
+  'apps/conductor': ['core', 'contracts', 'messaging', 'persistence', 'cinder', 'sealing', 'service-kit'],
+  'apps/compute': ['core', 'contracts', 'messaging', 'image', 'brick', 'virt', 'libvirt', 'sealing', 'service-kit'],
+  'apps/manage': ['core', 'contracts', 'messaging', 'persistence', 'service-kit'],
+  'apps/cluster': ['core', 'messaging', 'persistence', 'service-kit'],
   'apps/cinder-dev': ['core', 'service-kit'],
   'apps/standalone': [
     'core',
@@ -37,14 +41,15 @@ const allowed = {
     'virt',
     'libvirt',
     'brick',
+    'sealing',
     'service-kit',
   ],
 };
 // Specs, and suites that several specs share.
 const TESTS = '\\.(int-|e2e-)?spec\\.ts$|/conformance/';
 
-// The demo brings its own hypervisor and guest, as tests do.
-const DEMO = '^apps/standalone/src/demo/';
+// The demo and the dev cluster bring their own hypervisor and guest, as tests do.
+const DEMO = '^apps/(standalone/src/(demo|bench)|cluster/src)/';
 
 const directions = Object.entries(allowed).map(([from, libs]) => ({
   name: `import-direction-${from.replace('/', '-')}`,

@@ -1,7 +1,16 @@
 import { connectionInfoSchema } from '@novella/core';
 import { z } from 'zod';
 import { call, cast, defineRpc } from './define-rpc.js';
-import { attachmentId, byteCount, commandToken, hostName, serverId, volumeDisk, volumeId } from './wire.js';
+import {
+  attachmentId,
+  byteCount,
+  commandToken,
+  hostName,
+  sealedSecret,
+  serverId,
+  volumeDisk,
+  volumeId,
+} from './wire.js';
 
 /**
  * Commands to one host, topic `compute.<host>`. Each starts by measuring and does only what is missing, so it may be
@@ -43,10 +52,37 @@ export const extendVolume = z.object({
   volume: volumeId,
   attachment: attachmentId,
   connection: connectionInfoSchema,
+  sealedSecret: sealedSecret.nullable(),
   /** What the guest must at least see: Cinder's size less the overhead recorded at attach. */
   wantedBytes: byteCount,
 });
 export type ExtendVolume = z.output<typeof extendVolume>;
+
+export const startInstance = z.object({ token: commandToken, server: serverId, volumes: z.array(volumeDisk) });
+export type StartInstance = z.output<typeof startInstance>;
+
+export const stopInstance = z.object({ token: commandToken, server: serverId, volumes: z.array(volumeDisk) });
+export type StopInstance = z.output<typeof stopInstance>;
+
+export const rebootInstance = z.object({
+  token: commandToken,
+  server: serverId,
+  /** soft: the guest is asked to shut down, and loses its power when it does not within the host's limit. */
+  type: z.enum(['soft', 'hard']),
+  /** Grows when a reboot is asked for once more while this one is under way: then the guest reboots once more. */
+  seq: z.number().int().positive(),
+  volumes: z.array(volumeDisk),
+});
+export type RebootInstance = z.output<typeof rebootInstance>;
+
+/** Nova shows no more of a console (nova:nova/compute/... MAX_CONSOLE_BYTES). */
+export const MOST_CONSOLE_BYTES = 102_400;
+export const consoleOutput = z.object({
+  server: serverId,
+  /** The last so many lines; null: all that the host keeps. */
+  lines: z.number().int().nonnegative().nullable(),
+});
+export type ConsoleOutput = z.output<typeof consoleOutput>;
 
 export const computeRpc = defineRpc({
   topic: 'compute',
@@ -57,7 +93,12 @@ export const computeRpc = defineRpc({
     attach_volume: cast(attachVolume, command),
     detach_volume: cast(detachVolume, command),
     extend_volume: cast(extendVolume, command),
+    start_instance: cast(startInstance, command),
+    stop_instance: cast(stopInstance, command),
+    reboot_instance: cast(rebootInstance, command),
     /** Reads the host; never part of a durable path. */
     ping: call(z.object({}), z.object({ host: hostName, uptimeS: z.number() }), { timeoutMs: 10_000 }),
+    /** The end of a guest's console, at most MOST_CONSOLE_BYTES; '' before its first output. Error: domain-not-found. */
+    console_output: call(consoleOutput, z.object({ output: z.string() }), { timeoutMs: 10_000 }),
   },
 });

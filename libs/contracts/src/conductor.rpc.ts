@@ -19,6 +19,8 @@ export const outcome = z.discriminatedUnion('status', [
   z.object({ status: z.literal('detached') }),
   z.object({ status: z.literal('built'), powerState: z.enum(POWER_STATES), disks: z.array(measuredDisk) }),
   z.object({ status: z.literal('deleted') }),
+  /** After a start, stop or reboot: the guest as it now is, its disks read back. */
+  z.object({ status: z.literal('powered'), powerState: z.enum(POWER_STATES), disks: z.array(measuredDisk) }),
   /** The host has acted on a newer command for this server or volume; nothing was done. */
   z.object({ status: z.literal('stale') }),
   /** Nothing is known to have changed beyond what `error` says. */
@@ -33,6 +35,8 @@ export const serviceReport = z.object({
   host: hostName,
   /** `starting` is the first report of a process; a conductor then looks after what that host was doing. */
   phase: z.enum(['starting', 'running', 'stopping']),
+  /** The raw X25519 key, base64, that secrets for this host are sealed to. */
+  publicKey: z.string().regex(/^[A-Za-z0-9+/]{43}=$/),
   version: z.string(),
   hypervisor: z.object({ type: z.string(), version: z.string(), hostname: z.string() }),
   /** What this host can do, by name: `extend-volume`, `protocol:local`. */
@@ -54,6 +58,10 @@ export const powerStateChanged = z.object({
 });
 export type PowerStateChanged = z.output<typeof powerStateChanged>;
 
+/** The host was taken out of the deployment: what the broker still has for it goes. */
+export const removeHost = z.object({ host: hostName });
+export type RemoveHost = z.output<typeof removeHost>;
+
 /** Hosts report so often; a service is `up` while its last report is younger than `serviceDownTimeS` of the conductor. */
 export const REPORT_INTERVAL_MS = 10_000;
 
@@ -66,5 +74,6 @@ export const conductorRpc = defineRpc({
     operation_result: cast(operationResult, { persistent: true, mandatory: true }),
     service_report: cast(serviceReport, { persistent: false, mandatory: false, expiresMs: REPORT_INTERVAL_MS }),
     power_state_changed: cast(powerStateChanged, { persistent: true, mandatory: true }),
+    remove_host: cast(removeHost, { persistent: true, mandatory: true }),
   },
 });

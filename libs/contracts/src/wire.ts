@@ -42,6 +42,9 @@ export type CommandToken = z.output<typeof commandToken>;
 export const diskBus = z.enum(['virtio', 'scsi']);
 export type DiskBus = z.output<typeof diskBus>;
 
+/** Base64 of what libs/sealing makes: bound to one host's key and one attachment. Safe to store and to log. */
+export const sealedSecret = z.base64().max(16_384);
+
 /** One volume as the hypervisor shall present it. */
 export const volumeDisk = z.object({
   volume: volumeId,
@@ -51,6 +54,8 @@ export const volumeDisk = z.object({
   device: z.string().regex(/^(vd|sd)[a-z]{1,3}$/),
   bus: diskBus,
   shareable: z.boolean(),
+  /** What the host needs besides to reach the volume, readable by that host alone; null when there is nothing. */
+  sealedSecret: sealedSecret.nullable(),
 });
 export type VolumeDisk = z.output<typeof volumeDisk>;
 

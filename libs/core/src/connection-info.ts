@@ -9,8 +9,16 @@ import { NovellaError } from './errors.js';
 const common = { accessMode: z.enum(['rw', 'ro']), encrypted: z.boolean() };
 
 export const connectionInfoSchema = z.discriminatedUnion('protocol', [
-  /** A path that is already on the host: a raw file or a block device such as /dev/loop0. */
-  z.object({ protocol: z.literal('local'), devicePath: z.string().startsWith('/'), ...common }),
+  /**
+   * A path that is already on the host: a file, or a block device such as /dev/loop0. The format is what Cinder said,
+   * never probed. A raw volume is grown by the volume service alone; a qcow2 file by whoever has it open.
+   */
+  z.object({
+    protocol: z.literal('local'),
+    devicePath: z.string().startsWith('/'),
+    format: z.enum(['raw', 'qcow2']).default('raw'),
+    ...common,
+  }),
 ]);
 export type ConnectionInfo = z.infer<typeof connectionInfoSchema>;
 
@@ -20,6 +28,7 @@ const cinderLocal = z.object({
     device_path: z.string().startsWith('/'),
     access_mode: z.enum(['rw', 'ro']).nullish(),
     encrypted: z.boolean().nullish(),
+    format: z.enum(['raw', 'qcow2']).nullish(),
   }),
 });
 
@@ -40,6 +49,7 @@ export function parseConnectionInfo(fromCinder: unknown): ConnectionInfo {
   return {
     protocol: 'local',
     devicePath: local.data.data.device_path,
+    format: local.data.data.format ?? 'raw',
     accessMode: local.data.data.access_mode ?? 'rw',
     encrypted: local.data.data.encrypted ?? false,
   };

@@ -32,6 +32,11 @@ export const ERRORS = {
   'flavor-too-small': 'final',
   'no-valid-host': 'final',
   'host-state-lost': 'unsure',
+  // the life of a host
+  'host-name-taken': 'final',
+  'host-renamed': 'final',
+  'sender-refused': 'final',
+  'secret-unreadable': 'unsure',
   // facts of the record
   'volume-not-attached': 'final',
   'volume-detached': 'final',
@@ -45,6 +50,7 @@ export const ERRORS = {
   'cinder-unauthorized': 'infeasible',
   'cinder-answer-invalid': 'unsure',
   'broker-unreachable': 'unsure',
+  'broker-refused': 'final',
   'rpc-timeout': 'unsure',
   'rpc-no-route': 'unsure',
   'rpc-message-invalid': 'final',

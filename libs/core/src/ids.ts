@@ -25,5 +25,6 @@ export const parseVolumeId = (text: string): VolumeId | null => (isUuid(text) ? 
 export const parseAttachmentId = (text: string): AttachmentId | null => (isUuid(text) ? (text as AttachmentId) : null);
 export const parseOperationId = (text: string): OperationId | null => (isUuid(text) ? (text as OperationId) : null);
 
-export const isHostName = (text: string): text is HostName => HOST.test(text);
+/** `<host>.lock` is how a host's name is held at the broker, so no host is called so. */
+export const isHostName = (text: string): text is HostName => HOST.test(text) && !text.endsWith('.lock');
 export const isRequestId = (text: string): text is RequestId => REQUEST.test(text);

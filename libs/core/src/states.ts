@@ -28,7 +28,17 @@ export const POWER_STATE_NUMBER = {
   suspended: 7,
 } as const satisfies Record<PowerState, number>;
 
-export const OPERATION_KINDS = ['build', 'attach', 'extend', 'delete', 'power-update'] as const;
+export const OPERATION_KINDS = [
+  'build',
+  'attach',
+  'detach',
+  'extend',
+  'start',
+  'stop',
+  'reboot',
+  'delete',
+  'power-update',
+] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
 
 /**
@@ -64,7 +74,11 @@ export type Visible = (typeof VISIBLE)[number];
 export const INSTANCE_ACTION_NAMES = {
   build: { action: 'create', event: 'compute__do_build_and_run_instance' },
   attach: { action: 'attach_volume', event: 'compute_attach_volume' },
+  detach: { action: 'detach_volume', event: 'compute_detach_volume' },
   extend: { action: 'extend_volume', event: 'compute_extend_volume' },
+  start: { action: 'start', event: 'compute_start_instance' },
+  stop: { action: 'stop', event: 'compute_stop_instance' },
+  reboot: { action: 'reboot', event: 'compute_reboot_instance' },
   delete: { action: 'delete', event: 'compute_terminate_instance' },
   /** `start` or `stop`, by the event's tag; nova:compute/api.py external_instance_event. */
   'power-update': { action: 'start', event: 'compute_power_update' },
