@@ -27,5 +27,6 @@ export type {
 export { openMemoryStore } from './memory/memory-store.js';
 export { type MemoryStoreOptions } from './memory/tables.js';
 export { migrate } from './sql/migrate.js';
+export { schemaState, type SchemaState } from './sql/schema-state.js';
 export { openSqlStore, type SqlStoreOptions } from './sql/open-sql-store.js';
 export { type EmbeddedPostgres, type EmbeddedPostgresOptions, startEmbeddedPostgres } from './embedded-postgres.js';

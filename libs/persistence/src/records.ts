@@ -83,6 +83,8 @@ export interface BlockDeviceMapping {
   readonly attachmentId: AttachmentId | null;
   /** How the host reaches the volume; null until Cinder has been told the host's connector. */
   readonly connection: ConnectionInfo | null;
+  /** What else the host needs to reach it, sealed to the host's key when Cinder gave it; null: nothing. */
+  readonly sealedSecret: string | null;
   /** `/dev/vdb`: unique per server, reserved in the accept transaction. */
   readonly device: string;
   readonly bus: 'virtio' | 'scsi';
@@ -111,6 +113,8 @@ export interface Service {
   readonly version: string;
   readonly capabilities: readonly string[];
   readonly connectorProperties: Readonly<Record<string, unknown>>;
+  /** Base64 of the X25519 key that secrets for the host are sealed to; null for a conductor. */
+  readonly publicKey: string | null;
   readonly hypervisor: { readonly type: string; readonly version: string; readonly hostname: string };
   readonly capacity: Capacity;
   /** What the servers placed on the host take of `capacity`. */

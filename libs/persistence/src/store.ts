@@ -154,8 +154,39 @@ export interface ApiStore {
   abandonReservations(operation: OperationId): Promise<'forgotten' | 'gone'>;
 
   /**
-   * Marks the server as being deleted (task_state deleting), ends its extends and attaches that are not dispatched
-   * (`server-deleted`) and writes a delete operation and action. A second delete while the first is open is
+   * Opens a detach operation with its action `detach_volume`, and ends the volume's extends that are not dispatched
+   * (`volume-detached`). Refusals: `server-not-found`; `server-busy` when its vm_state is not one of active, paused,
+   * suspended, stopped or a task is set; `not-attached` without a mapping; `attaching` while its attach has not ended
+   * well; `root-device` for boot index 0; `already-detaching` while a detach of it is open. They write nothing.
+   */
+  requestDetach(input: { serverId: ServerId; volumeId: VolumeId; requester: Requester }): Promise<
+    | { kind: 'accepted'; operation: OperationId }
+    | {
+        kind: 'server-not-found' | 'server-busy' | 'not-attached' | 'attaching' | 'root-device' | 'already-detaching';
+      }
+  >;
+
+  /**
+   * Sets the task state and opens an operation of `kind` with its action, when the server is in one of `from`; else
+   * `wrong-state`, and nothing is written. `no-host`: it is on none. A reboot while a reboot is open joins it:
+   * requestedSeq + 1, its request replaced; if it was `waiting` it is queued again and its failures are forgotten.
+   */
+  requestPower(input: {
+    serverId: ServerId;
+    kind: 'start' | 'stop' | 'reboot';
+    request: Readonly<Record<string, string>>;
+    from: { readonly vmStates: readonly VmState[]; readonly taskStates: readonly (TaskState | null)[] };
+    taskState: TaskState;
+    requester: Requester;
+  }): Promise<
+    | { kind: 'accepted' | 'server-not-found' | 'no-host' }
+    | { kind: 'wrong-state'; vmState: VmState; taskState: TaskState | null }
+  >;
+
+  /**
+   * Marks the server as being deleted (task_state deleting), ends its attaches, detaches, extends, starts, stops and
+   * reboots that are not dispatched (`server-deleted`) and writes a delete operation and action. A volume whose detach
+   * was open is not deleted with the server (deleteOnTermination false). A second delete while the first is open is
    * `already-deleting` and writes nothing.
    */
   requestDelete(
@@ -207,6 +238,7 @@ export interface RecordChanges {
     readonly id: BlockDeviceMappingId;
     readonly attachmentId?: AttachmentId;
     readonly connection?: ConnectionInfo | null;
+    readonly sealedSecret?: string | null;
     readonly size?: GiB;
     readonly wantedBytes?: Bytes;
     readonly hostBytes?: Bytes;
@@ -244,7 +276,8 @@ export interface EngineStore {
   /**
    * Before a command is sent: state dispatched, attempt + 1, a fresh fence, a deadline `deadlineIn` from now, the step;
    * starts the events of the actions it answers; lets go of the lease. `excluded` when another operation of the same
-   * server and volume (or of the server itself) is dispatched; then nothing was written. null when raced.
+   * server and volume (or of the server itself) is dispatched, or an extend of the volume for another server when it is
+   * an extend; then nothing was written. null when raced.
    */
   dispatch(
     operation: Operation,
@@ -279,8 +312,8 @@ export interface EngineStore {
   /**
    * Ends the part of the operation that was decided: actions with seq <= decidedSeq get their event finished (`Success`,
    * or `Error` with the error's code and message) and message null or `Error`; then succeeded or failed, or, if more was
-   * requested meanwhile, queued again with failures forgotten. Operations of the server that wait for `server-task`
-   * become due.
+   * requested meanwhile, queued again with failures forgotten; the server's task state then stays as it is. Operations
+   * of the server, or of the volume, that wait for `server-task` become due.
    */
   end(
     operation: Operation,
@@ -313,14 +346,18 @@ export interface EngineStore {
 
   /**
    * Opens a system extend with an action of its own for an attachment that is out of step with Cinder, unless an extend
-   * of it is open. Answers whether it was opened.
+   * or a detach of it is open. Answers whether it was opened.
    */
   openSystemExtend(input: { serverId: ServerId; volumeId: VolumeId; requester: Requester }): Promise<boolean>;
   /**
    * Attachments that a reconciler should look at: attached, the server without a task and on a host, no open operation,
-   * a page in the order of the mapping's id.
+   * a page in the order of the mapping's id. `onHost`: only of servers there.
    */
-  attachedVolumes(after: BlockDeviceMappingId | null, limit: number): Promise<AttachedVolume[]>;
+  attachedVolumes(
+    after: BlockDeviceMappingId | null,
+    limit: number,
+    onHost?: HostName | null,
+  ): Promise<AttachedVolume[]>;
   /** Runs `work` while no other process does the same `name`; answers false without running it when one does. */
   exclusively(name: string, work: () => Promise<void>): Promise<boolean>;
 
@@ -344,6 +381,7 @@ export interface ServiceReportInput {
   readonly version: string;
   readonly capabilities: readonly string[];
   readonly connectorProperties: Readonly<Record<string, unknown>>;
+  readonly publicKey: string | null;
   readonly hypervisor: { readonly type: string; readonly version: string; readonly hostname: string };
   readonly capacity: Capacity;
 }
@@ -351,8 +389,24 @@ export interface ServiceReportInput {
 export interface HostStore {
   /** Writes the report with last_report_at = now(). `came-up` when the service is new or was down until now. */
   reportService(report: ServiceReportInput): Promise<'came-up' | 'still-up'>;
-  /** All services of a binary, with what is used of them. */
+  /** All services of a binary, with what is used of them. By host. */
   services(binary: 'nova-compute' | 'nova-conductor'): Promise<Service[]>;
+  service(id: string): Promise<Service | null>;
+  /**
+   * What an operator decides of a service; null when there is none. A host forced down is not up, whatever it reports;
+   * one that is no longer forced down is up again with its next report, which is a `came-up`. Enabled: no reason is kept.
+   */
+  updateService(
+    id: string,
+    change: { readonly disabled?: boolean; readonly disabledReason?: string | null; readonly forcedDown?: boolean },
+  ): Promise<Service | null>;
+  /**
+   * Forgets the service; it comes back with its next report. `has-servers` when undeleted servers are placed on the host
+   * of a nova-compute: then nothing was written.
+   */
+  deleteService(id: string): Promise<'deleted' | 'has-servers' | 'not-found'>;
+  /** How many undeleted servers are placed on each host. Hosts with none are left out. */
+  serversByHost(): Promise<ReadonlyMap<HostName, number>>;
   /** The host says that it is going down for a while: no longer up, until its next report. */
   serviceStopped(host: HostName, binary: 'nova-compute' | 'nova-conductor'): Promise<void>;
   /**

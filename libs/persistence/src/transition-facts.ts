@@ -6,7 +6,7 @@ import {
   type PowerState,
   type VmState,
 } from '@novella/core';
-import type { Operation } from './records.js';
+import type { BlockDeviceMapping, Instance, Operation } from './records.js';
 
 /** What both stores write in the same words: names of actions, texts of endings, states that follow from others. */
 
@@ -35,6 +35,16 @@ export const SERVER_DELETED: ErrorRecord = {
   facts: {},
 };
 
+export const VOLUME_DETACHED: ErrorRecord = {
+  code: 'volume-detached',
+  grade: ERRORS['volume-detached'],
+  message: 'the volume is being detached',
+  facts: {},
+};
+
+/** What a delete ends when no host has it; a build that has begun undoes its steps itself. */
+export const ENDED_BY_DELETE: readonly OperationKind[] = ['attach', 'detach', 'extend', 'start', 'stop', 'reboot'];
+
 export const tagIsNoVolume = (tag: string): ErrorRecord => ({
   code: 'volume-not-attached',
   grade: ERRORS['volume-not-attached'],
@@ -57,6 +67,20 @@ export const FOLLOWS_POWER_STATE: readonly VmState[] = ['active', 'paused', 'sus
 
 /** The vm_states in which a volume may be attached. */
 export const ATTACHABLE: readonly VmState[] = ['active', 'paused', 'stopped'];
+
+/** The vm_states in which a volume may be detached. */
+export const DETACHABLE: readonly VmState[] = ['active', 'paused', 'suspended', 'stopped'];
+
+/** Why a volume may not be detached, in the order in which nova:nova/api/openstack/compute/volume_attachments.py asks. */
+export function detachRefusal(
+  { vmState, taskState }: Pick<Instance, 'vmState' | 'taskState'>,
+  mapping: Pick<BlockDeviceMapping, 'bootIndex' | 'attachedAt'> | undefined,
+): 'not-attached' | 'root-device' | 'server-busy' | 'attaching' | null {
+  if (mapping === undefined) return 'not-attached';
+  if (mapping.bootIndex === 0) return 'root-device';
+  if (taskState !== null || !DETACHABLE.includes(vmState)) return 'server-busy';
+  return mapping.attachedAt === null ? 'attaching' : null;
+}
 
 /** Whether an ended extend must not be opened again by the reconciler for the same facts. */
 export const isRefusal = (error: ErrorRecord): boolean => error.grade !== 'unsure';

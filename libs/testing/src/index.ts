@@ -10,6 +10,7 @@ export {
   newInstance,
   OPERATION,
   operation,
+  PUBLIC_KEY,
   SERVER,
   service,
   VOLUME,
@@ -19,6 +20,8 @@ export { freePort } from './free-port.js';
 export { GuestConsole, type SeenDisk } from './guest-console.js';
 export { type GuestImages, guestImages } from './guest-image.js';
 export { type PrivateLibvirtd, type PrivateLibvirtdOptions, startPrivateLibvirtd } from './private-libvirtd.js';
+export { type PrivateRabbit, type PrivateRabbitOptions, startPrivateRabbit } from './private-rabbit.js';
+export { type RabbitVersion } from './private-rabbit-installation.js';
 export { seededRandom } from './seeded-random.js';
 export { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.js';
 export { type VirtualClock, virtualClock } from './virtual-clock.js';

@@ -32,9 +32,12 @@ export const HOST = 'compute-1' as HostName;
 export const CONNECTION: ConnectionInfo = {
   protocol: 'local',
   devicePath: '/volumes/volume-1',
+  format: 'raw',
   accessMode: 'rw',
   encrypted: false,
 };
+/** Base64 of 32 bytes, as a host reports its key; nobody has the private half. */
+export const PUBLIC_KEY = Buffer.alloc(32, 7).toString('base64');
 const LONG_AGO = new Date('2026-01-01T00:00:00Z');
 
 export const flavor = (over: Partial<Flavor> = {}): Flavor => ({
@@ -101,6 +104,7 @@ export const mapping = (over: Partial<BlockDeviceMapping> = {}): BlockDeviceMapp
   volumeId: VOLUME,
   attachmentId: ATTACHMENT,
   connection: CONNECTION,
+  sealedSecret: null,
   device: '/dev/vdb',
   bus: 'virtio',
   bootIndex: null,
@@ -124,6 +128,7 @@ export const service = (over: Partial<Service> = {}): Service => ({
   version: '0.1.0',
   capabilities: ['extend-volume', 'protocol:local'],
   connectorProperties: { host: HOST, ip: '127.0.0.1' },
+  publicKey: PUBLIC_KEY,
   hypervisor: { type: 'fake', version: '1', hostname: HOST },
   capacity: { vcpus: 8, memoryMib: 8192, diskGib: 100 },
   used: { vcpus: 1, memoryMib: 256, diskGib: 0 },

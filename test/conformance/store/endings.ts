@@ -95,6 +95,25 @@ export function endTests({ store }: Subject): void {
       expect(changed.launchedAt).toEqual(server.launchedAt);
     });
 
+    it('stores, keeps and clears what is sealed to the host', async () => {
+      const server = await activeServer(store());
+      const mapping = await attachedVolume(store(), server);
+      expect(mapping.sealedSecret).toBeNull();
+      let operation = await claimed(store(), (await extendOf(store(), server.id, mapping.volumeId)).id);
+      for (const [sealedSecret, kept] of [
+        ['c2VhbGVk', 'c2VhbGVk'],
+        [undefined, 'c2VhbGVk'],
+        [null, null],
+      ] as const) {
+        const change = { id: mapping.id, ...(sealedSecret === undefined ? { size: gib(1) } : { sealedSecret }) };
+        operation = must(
+          await store().advance(operation, { step: 'x', lease: LEASE, changes: { mappings: [change] } }),
+        );
+        expect((await mappingOf(store(), server.id, mapping.id)).sealedSecret).toBe(kept);
+        expect((await store().operationFacts(operation))?.mappings[0]?.sealedSecret).toBe(kept);
+      }
+    });
+
     it('carries sizes above 2^32 bytes exactly', async () => {
       const server = await activeServer(store());
       const mapping = await attachedVolume(store(), server);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { bytes, type Grade, minutes } from '@novella/core';
+import { type BlockDeviceMappingId, bytes, type Grade, type HostName, minutes } from '@novella/core';
 import {
   activeServer,
   attachedVolume,
@@ -8,6 +8,9 @@ import {
   extendOf,
   failure,
   HOST,
+  host,
+  must,
+  newInstance,
   newMapping,
   openOperation,
   report,
@@ -35,6 +38,17 @@ export function reconcileTests({ store }: Subject): void {
       expect(await store().openSystemExtend(input)).toBe(false);
       expect(await store().instanceActions(server.id)).toEqual(actions);
       expect(await store().openSystemExtend({ ...input, serverId: serverId() })).toBe(false);
+    });
+
+    it('opens none while the volume is being detached, and again when that has failed', async () => {
+      const server = await activeServer(store());
+      const { volumeId: volume } = await attachedVolume(store(), server);
+      const input = { serverId: server.id, volumeId: volume, requester: requester() };
+      await store().requestDetach(input);
+      expect(await store().openSystemExtend({ ...input, requester: requester() })).toBe(false);
+      const { id } = await openOperation(store(), server.id, 'detach');
+      await store().end(await claimed(store(), id), { result: 'failed', error: failure() });
+      expect(await store().openSystemExtend({ ...input, requester: requester() })).toBe(true);
     });
 
     it('is taken over by an event of the same volume', async () => {
@@ -73,6 +87,38 @@ export function reconcileTests({ store }: Subject): void {
       await attachedVolume(store(), leaving);
       await store().requestDelete(leaving.id, requester());
       expect((await store().attachedVolumes(null, 10)).map((row) => row.mapping.id)).toEqual([idle.id]);
+    });
+
+    it('answers of one host only what is attached there, paged alike', async () => {
+      const here = await activeServer(store());
+      const other = await activeServer(store());
+      const there = host('compute-2');
+      await store().reportService(report({ host: there }));
+      const created = await store().createInstance({
+        instance: newInstance(),
+        mappings: [],
+        requester: requester(),
+        confirmWithin: minutes(1),
+      });
+      const build = await claimed(store(), created.operation);
+      await store().place(build, created.instance.id, there, { vcpus: 1, memoryMib: 1, diskGib: 0 });
+      const changes = { instance: { vmState: 'active', taskState: null } } as const;
+      await store().end(build, { result: 'succeeded', changes });
+      const moved = must(await store().instance(created.instance.id));
+      const ids: BlockDeviceMappingId[] = [];
+      for (const server of [here, other]) ids.push((await attachedVolume(store(), server)).id);
+      ids.sort();
+      const elsewhere = await attachedVolume(store(), moved);
+      const on = async (name: HostName | null, after = ids[0]!) =>
+        [...(await store().attachedVolumes(null, 1, name)), ...(await store().attachedVolumes(after, 9, name))].map(
+          (row) => row.mapping.id,
+        );
+      expect(await on(HOST)).toEqual(ids);
+      expect((await store().attachedVolumes(null, 9, there)).map((row) => [row.mapping.id, row.host])).toEqual([
+        [elsewhere.id, there],
+      ]);
+      expect(await store().attachedVolumes(null, 9, host('compute-3'))).toEqual([]);
+      expect(await store().attachedVolumes(null, 9, null)).toHaveLength(3);
     });
 
     it.each<[Grade, boolean]>([

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { minutes } from '@novella/core';
 import { migrate, openSqlStore, type Store } from '@novella/persistence';
-import { dataSource } from '../../../libs/persistence/src/sql/database.js';
+import { waitUntil } from '@novella/testing';
+import { migratingDataSource } from '../../../libs/persistence/src/sql/data-source.js';
 import { openTestStore, type TestDatabase, testDatabase } from './sql-harness.js';
 import {
   activeServer,
@@ -25,7 +26,7 @@ describe('the SQL store', () => {
   beforeAll(async () => {
     database = await testDatabase();
     const applied = await Promise.all(Array.from({ length: 4 }, () => migrate(database.url)));
-    expect(applied.flat()).toEqual(['Initial1700000000000']);
+    expect(applied.flat()).toEqual(['Initial1700000000000', 'ThreeHosts1700000000001']);
   });
   beforeEach(async () => {
     store = await openTestStore(database.url);
@@ -38,7 +39,7 @@ describe('the SQL store', () => {
   });
 
   it('has entities whose columns are those that the migrations made', async () => {
-    const source = await dataSource({ url: database.url, poolSize: 2, applicationName: 'test' }).initialize();
+    const source = await migratingDataSource({ url: database.url, poolSize: 2, applicationName: 'test' }).initialize();
     await source.destroy();
     const described = source.entityMetadatas.flatMap((entity) =>
       entity.columns.map((column) => ({
@@ -152,17 +153,14 @@ describe('the SQL store', () => {
       await database.query(cut);
     });
     await expect(held).rejects.toMatchObject({ code: 'database-unreachable' });
-    expect((await store.instance(server.id))?.id).toBe(server.id);
-    expect(await store.exclusively('cut', () => Promise.resolve())).toBe(true);
+    // A connection may be given out before the word of its end has come.
+    await waitUntil(async () => (await store.instance(server.id))?.id === server.id);
+    await waitUntil(() => store.exclusively('cut', () => Promise.resolve()));
   });
 
-  it('answers database-unreachable where nothing listens, and after close', async () => {
-    const url = 'postgres://novella@127.0.0.1:9/postgres';
-    const options = { url, poolSize: 2, serviceDownTime: minutes(1), applicationName: 'test' };
-    await expect(openSqlStore(options)).rejects.toMatchObject({ code: 'database-unreachable' });
-    await expect(migrate(url)).rejects.toMatchObject({ code: 'database-unreachable' });
+  it('answers database-unreachable after close, which may be asked for twice', async () => {
     const closed = await openTestStore(database.url);
-    await closed.close();
+    await Promise.all([closed.close(), closed.close()]);
     await expect(closed.flavors()).rejects.toMatchObject({ code: 'database-unreachable' });
     await expect(closed.nextDueIn()).rejects.toMatchObject({ code: 'database-unreachable' });
   });

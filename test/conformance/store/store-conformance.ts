@@ -3,13 +3,17 @@ import type { Store } from '@novella/persistence';
 import { actionTests } from './actions.js';
 import { claimTests } from './claims.js';
 import { concurrencyTests } from './concurrency.js';
+import { detachTests } from './detach.js';
 import { eventTests } from './external-events.js';
 import { flavorTests } from './flavors.js';
 import { hostTests } from './hosts.js';
 import { instanceTests } from './instances.js';
 import { placingTests } from './placing.js';
+import { placingRaceTests } from './placing-races.js';
+import { powerTests } from './power.js';
 import { reconcileTests } from './reconcile.js';
 import { reservationTests } from './reservations.js';
+import { serviceTests } from './services.js';
 import { endTests } from './endings.js';
 import { engineReadTests } from './engine-reads.js';
 import { transitionTests } from './transitions.js';
@@ -32,6 +36,8 @@ export function storeConformance(name: string, open: () => Promise<StoreHarness>
     flavorTests(subject);
     instanceTests(subject);
     reservationTests(subject);
+    detachTests(subject);
+    powerTests(subject);
     eventTests(subject);
     actionTests(subject);
     claimTests(subject);
@@ -39,8 +45,10 @@ export function storeConformance(name: string, open: () => Promise<StoreHarness>
     endTests(subject);
     engineReadTests(subject);
     placingTests(subject);
+    placingRaceTests(subject);
     reconcileTests(subject);
     hostTests(subject);
+    serviceTests(subject);
     concurrencyTests(subject);
   });
 }

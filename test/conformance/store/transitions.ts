@@ -81,6 +81,18 @@ export function transitionTests({ store, pass }: Subject): void {
       });
     });
 
+    it('excludes extends of one volume for two servers, and the end of one wakes the other', async () => {
+      const volume = volumeId();
+      const [one, other] = [await activeServer(store()), await activeServer(store())];
+      const sent = await dispatched(store(), (await extendOf(store(), one.id, volume)).id);
+      const { id } = await extendOf(store(), other.id, volume);
+      const operation = await claimed(store(), id);
+      expect(await store().dispatch(operation, TO_HOST)).toBe('excluded');
+      await store().wait(operation, { for: 'server-task', nextIn: minutes(5) });
+      await store().end(await answer(store(), sent), { result: 'succeeded' });
+      expect((await store().claimDue('me', LEASE, 10)).map((due) => due.id)).toEqual([id]);
+    });
+
     it('may follow itself after the deadline', async () => {
       const { id } = await extend();
       await store().dispatch(await claimed(store(), id), { ...TO_HOST, deadlineIn: millis(1) });
@@ -108,6 +120,18 @@ export function transitionTests({ store, pass }: Subject): void {
       expect((await mappingOf(store(), server.id, mapping.id)).size).toBe(1);
       const [action] = await store().instanceActions(server.id);
       expect(await store().instanceAction(server.id, action!.requestId)).toMatchObject({ message: null, events: [] });
+    });
+
+    it('answers null for a claim that rests on fewer requests than the one that the row knows', async () => {
+      const { server, volume, id } = await extend();
+      await store().acceptExternalEvents([extended(server.id, volume)], requester());
+      const now = await claimed(store(), id);
+      const lost = { ...now, decidedSeq: 1 };
+      expect(await store().dispatch(lost, TO_HOST)).toBeNull();
+      expect(await store().advance(lost, { step: 'x', lease: LEASE })).toBeNull();
+      expect(await store().wait(lost, { for: 'host', nextIn: minutes(1) })).toBeNull();
+      expect(await store().end(lost, { result: 'succeeded' })).toBeNull();
+      expect(await store().operation(id)).toEqual(now);
     });
 
     it('answers null after the end, even with the version of the end', async () => {

@@ -113,6 +113,7 @@ export const report = (changes: Partial<ServiceReportInput> = {}): ServiceReport
   version: '1.0',
   capabilities: ['extend-volume', 'protocol:local'],
   connectorProperties: { host: 'compute-1', multipath: false },
+  publicKey: Buffer.alloc(32, 7).toString('base64'),
   hypervisor: { type: 'QEMU', version: '7.2', hostname: 'compute-1' },
   capacity: { vcpus: 1000, memoryMib: 1_000_000, diskGib: 10_000 },
   ...changes,
@@ -211,7 +212,13 @@ export async function attachedVolume(
       mappings: [
         {
           id: mapping.id,
-          connection: { protocol: 'local', devicePath: '/dev/loop0', accessMode: 'rw', encrypted: false },
+          connection: {
+            protocol: 'local',
+            devicePath: '/dev/loop0',
+            format: 'raw',
+            accessMode: 'rw',
+            encrypted: false,
+          },
           hostBytes: gibToBytes(gib(1)),
           guestBytes: bytes(2 ** 30),
           attached: true,

@@ -3,8 +3,9 @@ import { byDevice } from '../devices.js';
 import type { BlockDeviceMapping } from '../records.js';
 import type { ApiStore, ServerListQuery } from '../store.js';
 import { storable, storableText } from '../text.js';
-import { acceptExternalEvents, requestDelete } from './requests.js';
+import { acceptExternalEvents } from './requests.js';
 import { abandonReservations, confirmReservations, createInstance, reserveAttachment } from './reservations.js';
+import { requestDelete, requestDetach, requestPower } from './server-requests.js';
 import { type InstanceRow, type Tables, toAction, toInstance, toMapping } from './tables.js';
 
 export function memoryApi(db: Tables): ApiStore {
@@ -40,6 +41,8 @@ export function memoryApi(db: Tables): ApiStore {
     confirmReservations: (operation, attachments) =>
       db.atomically(() => confirmReservations(db, operation, attachments)),
     abandonReservations: (operation) => db.atomically(() => abandonReservations(db, operation)),
+    requestDetach: (input) => db.atomically(() => requestDetach(db, storable(input))),
+    requestPower: (input) => db.atomically(() => requestPower(db, storable(input))),
     requestDelete: (serverId, requester) => db.atomically(() => requestDelete(db, serverId, storable(requester))),
     acceptExternalEvents: (events, requester) =>
       db.atomically(() => acceptExternalEvents(db, storable(events), storable(requester))),

@@ -38,6 +38,7 @@ function changeMapping(db: Tables, operation: Operation, change: NonNullable<Rec
     ...row,
     attachmentId: change.attachmentId ?? row.attachmentId,
     connection: change.connection === undefined ? row.connection : change.connection,
+    sealedSecret: change.sealedSecret === undefined ? row.sealedSecret : change.sealedSecret,
     size: change.size ?? row.size,
     wantedBytes: change.wantedBytes ?? row.wantedBytes,
     hostBytes: change.hostBytes ?? row.hostBytes,

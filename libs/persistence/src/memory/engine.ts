@@ -27,7 +27,7 @@ export function memoryEngine(db: Tables): EngineStore {
     wake: (what) => db.atomically(() => wake(db, what)),
     takeOver: (from) => db.atomically(() => takeOver(db, from)),
     openSystemExtend: (input) => db.atomically(() => openSystemExtend(db, storable(input))),
-    attachedVolumes: (after, limit) => db.atomically(() => attachedVolumes(db, after, limit)),
+    attachedVolumes: (after, limit, onHost = null) => db.atomically(() => attachedVolumes(db, after, limit, onHost)),
     exclusively: (name, work) => exclusively(db, storableText(name), work),
     operation: (id) =>
       db.atomically(() => {

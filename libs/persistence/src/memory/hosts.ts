@@ -1,7 +1,9 @@
+import type { HostName } from '@novella/core';
+import type { Service } from '../records.js';
 import type { HostStore, ServiceReportInput } from '../store.js';
 import { storable } from '../text.js';
 import { FOLLOWS_POWER_STATE, VM_STATE_OF_POWER_STATE } from '../transition-facts.js';
-import { serviceKey, type Tables } from './tables.js';
+import { serviceKey, type ServiceRow, type Tables } from './tables.js';
 
 export function memoryHosts(db: Tables): HostStore {
   return {
@@ -13,6 +15,21 @@ export function memoryHosts(db: Tables): HostStore {
           .sort((a, b) => (a.host < b.host ? -1 : 1))
           .map((row) => db.toService(row)),
       ),
+    service: (id) =>
+      db.atomically(() => {
+        const row = serviceRow(db, id);
+        return row === null ? null : db.toService(row);
+      }),
+    updateService: (id, change) => db.atomically(() => updateService(db, id, storable(change))),
+    deleteService: (id) => db.atomically(() => deleteService(db, id)),
+    serversByHost: () =>
+      db.atomically(() => {
+        const counts = new Map<HostName, number>();
+        for (const { host, deletedAt } of db.instances.values()) {
+          if (host !== null && deletedAt === null) counts.set(host, (counts.get(host) ?? 0) + 1);
+        }
+        return counts;
+      }),
     serviceStopped: (host, binary) =>
       db.atomically(() => {
         const row = db.services.get(serviceKey(host, binary));
@@ -28,6 +45,35 @@ export function memoryHosts(db: Tables): HostStore {
         return 'recorded';
       }),
   };
+}
+
+const serviceRow = (db: Tables, id: string): ServiceRow | null =>
+  [...db.services.values()].find((row) => row.id === id) ?? null;
+
+function updateService(db: Tables, id: string, change: Parameters<HostStore['updateService']>[1]): Service | null {
+  const before = serviceRow(db, id);
+  if (before === null) return null;
+  const disabled = change.disabled ?? before.disabled;
+  const forcedDown = change.forcedDown ?? before.forcedDown;
+  const reason = change.disabledReason === undefined ? before.disabledReason : change.disabledReason;
+  const row = {
+    ...before,
+    disabled,
+    disabledReason: disabled ? reason : null,
+    forcedDown,
+    stopped: before.stopped || (before.forcedDown && !forcedDown),
+  };
+  db.services.set(serviceKey(row.host, row.binary), row);
+  return db.toService(row);
+}
+
+function deleteService(db: Tables, id: string): 'deleted' | 'has-servers' | 'not-found' {
+  const row = serviceRow(db, id);
+  if (row === null) return 'not-found';
+  const servers = [...db.instances.values()].some(({ host, deletedAt }) => host === row.host && deletedAt === null);
+  if (row.binary === 'nova-compute' && servers) return 'has-servers';
+  db.services.delete(serviceKey(row.host, row.binary));
+  return 'deleted';
 }
 
 function reportService(db: Tables, report: ServiceReportInput): 'came-up' | 'still-up' {

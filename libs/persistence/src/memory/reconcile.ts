@@ -1,4 +1,4 @@
-import type { BlockDeviceMappingId, ServerId, VolumeId } from '@novella/core';
+import type { BlockDeviceMappingId, HostName, ServerId, VolumeId } from '@novella/core';
 import type { AttachedVolume, Requester } from '../store.js';
 import { newOperation } from './new-operation.js';
 import { type Tables, toMapping } from './tables.js';
@@ -10,13 +10,19 @@ export function openSystemExtend(
   const server = db.instances.get(input.serverId);
   if (server === undefined || server.deletedAt !== null) return false;
   const { volumeId } = input;
-  if (db.openOperationsOf(server.id).some((row) => row.kind === 'extend' && row.volumeId === volumeId)) return false;
+  const open = db.openOperationsOf(server.id).filter((row) => row.volumeId === volumeId);
+  if (open.some(({ kind }) => kind === 'extend' || kind === 'detach')) return false;
   const operation = newOperation(db, { kind: 'extend', server, volumeId, initiator: 'system', request: {} });
   db.addAction(operation, 1, input.requester);
   return true;
 }
 
-export function attachedVolumes(db: Tables, after: BlockDeviceMappingId | null, limit: number): AttachedVolume[] {
+export function attachedVolumes(
+  db: Tables,
+  after: BlockDeviceMappingId | null,
+  limit: number,
+  onHost: HostName | null,
+): AttachedVolume[] {
   return [...db.mappings.values()]
     .filter((mapping) => mapping.attachedAt !== null && (after === null || mapping.id > after))
     .sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -26,7 +32,7 @@ export function attachedVolumes(db: Tables, after: BlockDeviceMappingId | null, 
       const busy = db
         .openOperationsOf(server.id)
         .some((row) => row.volumeId === null || row.volumeId === mapping.volumeId);
-      if (server.host === null || busy) return [];
+      if (server.host === null || busy || (onHost !== null && server.host !== onHost)) return [];
       return [{ mapping: toMapping(mapping), host: server.host, refused: mapping.refused }];
     })
     .slice(0, limit);

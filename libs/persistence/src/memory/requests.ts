@@ -1,46 +1,9 @@
-import { type ErrorRecord, type OperationId, parseVolumeId, type ServerId } from '@novella/core';
+import { type ErrorRecord, type OperationId, parseVolumeId } from '@novella/core';
 import type { Operation } from '../records.js';
 import type { PostedEvent, Requester } from '../store.js';
-import { eventDetails, eventName, SERVER_DELETED, tagIsNoVolume } from '../transition-facts.js';
+import { eventDetails, eventName, tagIsNoVolume } from '../transition-facts.js';
 import { newOperation } from './new-operation.js';
 import { type ActionRow, appended, isOpen, type OperationRow, type Tables } from './tables.js';
-
-export function requestDelete(
-  db: Tables,
-  serverId: ServerId,
-  requester: Requester,
-): 'accepted' | 'already-deleting' | 'server-not-found' {
-  const server = db.instances.get(serverId);
-  if (server === undefined || server.deletedAt !== null) return 'server-not-found';
-  const open = db.openOperationsOf(serverId);
-  if (open.some((row) => row.kind === 'delete')) return 'already-deleting';
-  for (const row of open) {
-    const ends = (row.kind === 'extend' || row.kind === 'attach') && row.state !== 'dispatched';
-    if (ends) endUnstarted(db, row, SERVER_DELETED);
-  }
-  db.instances.set(serverId, { ...server, taskState: 'deleting', updatedAt: db.now() });
-  const operation = newOperation(db, { kind: 'delete', server, volumeId: null, initiator: 'user', request: {} });
-  db.addAction(operation, 1, requester);
-  return 'accepted';
-}
-
-/** Fails all that was asked of an operation, whatever was decided. */
-function endUnstarted(db: Tables, row: OperationRow, error: ErrorRecord): void {
-  const now = db.now();
-  db.operations.set(row.id, {
-    ...row,
-    state: 'failed',
-    error,
-    waitingFor: null,
-    nextAt: null,
-    claimedBy: null,
-    leaseUntil: null,
-    endedAt: now,
-    version: row.version + 1,
-    timeline: appended(row.timeline, now, 'failed', error.code),
-  });
-  db.changeActions(row, (action) => finishedAction(action, row, now, error));
-}
 
 /** The action with its event ended: `Success`, or `Error` with the reason. An event that never started starts now. */
 export function finishedAction(

@@ -66,6 +66,7 @@ function addMapping(db: Tables, serverId: ServerId, mapping: NewBlockDeviceMappi
     device,
     attachmentId: null,
     connection: null,
+    sealedSecret: null,
     wantedBytes: gibToBytes(mapping.size),
     hostBytes: null,
     guestBytes: null,

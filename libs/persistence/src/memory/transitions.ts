@@ -1,6 +1,6 @@
 import type { Millis, OperationState } from '@novella/core';
 import type { Operation } from '../records.js';
-import type { EngineStore } from '../store.js';
+import type { EngineStore, RecordChanges } from '../store.js';
 import { eventName, isRefusal } from '../transition-facts.js';
 import { applyChanges } from './changes.js';
 import { finishedAction } from './requests.js';
@@ -11,7 +11,8 @@ type Input<Method extends 'dispatch' | 'advance' | 'wait' | 'end'> = Parameters<
 /** The row as the caller has read it; null when somebody has written since. */
 function unchanged(db: Tables, operation: Operation): OperationRow | null {
   const row = db.operations.get(operation.id);
-  return row !== undefined && row.version === operation.version && isOpen(row.state) ? row : null;
+  const same = row?.version === operation.version && row.decidedSeq === operation.decidedSeq;
+  return row !== undefined && same && isOpen(row.state) ? row : null;
 }
 
 function write(
@@ -30,13 +31,17 @@ function write(
 /** What an operation loses when nobody works on it and no host has it. */
 const RELEASED = { waitingFor: null, nextAt: null, deadline: null, claimedBy: null, leaseUntil: null } as const;
 
+/** The same part of the same server; or, of two extends, the same volume, whatever servers have it. */
+function excludes(other: OperationRow, row: OperationRow): boolean {
+  if (other.id === row.id || other.state !== 'dispatched' || other.volumeId !== row.volumeId) return false;
+  const bothExtend = other.kind === 'extend' && row.kind === 'extend';
+  return other.serverId === row.serverId || (bothExtend && row.volumeId !== null);
+}
+
 export function dispatch(db: Tables, operation: Operation, input: Input<'dispatch'>): Operation | 'excluded' | null {
   const row = unchanged(db, operation);
   if (row === null) return null;
-  const excluded = db
-    .openOperationsOf(row.serverId)
-    .some((other) => other.id !== row.id && other.state === 'dispatched' && other.volumeId === row.volumeId);
-  if (excluded) return 'excluded';
+  if ([...db.operations.values()].some((other) => excludes(other, row))) return 'excluded';
   const now = db.now();
   db.changeActions(row, (action) => {
     if (action.seq > row.decidedSeq) return action;
@@ -119,15 +124,17 @@ export function end(db: Tables, operation: Operation, input: Input<'end'>): Oper
   if (row === null) return null;
   const now = db.now();
   const error = input.result === 'failed' ? input.error : null;
-  applyChanges(db, row, input.changes);
+  const more = row.requestedSeq > row.decidedSeq;
+  applyChanges(db, row, more ? withoutTaskState(input.changes) : input.changes);
   recordRefusal(db, row, input);
   db.changeActions(row, (action) => (action.seq > row.decidedSeq ? action : finishedAction(action, row, now, error)));
-  for (const other of db.openOperationsOf(row.serverId)) {
-    const wakes = other.id !== row.id && other.state === 'waiting' && other.waitingFor === 'server-task';
+  for (const other of db.operations.values()) {
+    const near = other.serverId === row.serverId || (row.volumeId !== null && other.volumeId === row.volumeId);
+    const wakes = near && other.id !== row.id && other.state === 'waiting' && other.waitingFor === 'server-task';
     if (wakes) db.operations.set(other.id, { ...other, nextAt: now });
   }
   const note = error?.code ?? input.result;
-  if (row.requestedSeq > row.decidedSeq) {
+  if (more) {
     return write(db, row, 'queued', note, { ...RELEASED, step: null, error: null, failures: 0 });
   }
   return write(db, row, input.result, note, {
@@ -138,6 +145,13 @@ export function end(db: Tables, operation: Operation, input: Input<'end'>): Oper
     visible: input.result === 'succeeded' ? (input.visible ?? null) : null,
     endedAt: now,
   });
+}
+
+/** What is left to do still is the server's task. */
+function withoutTaskState(changes: RecordChanges | undefined): RecordChanges | undefined {
+  if (changes?.instance === undefined) return changes;
+  const { taskState: _left, ...instance } = changes.instance;
+  return { ...changes, instance };
 }
 
 /** Remembers at the attachment what an extend was refused for, so that the reconciler does not ask the same again. */

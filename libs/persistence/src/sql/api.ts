@@ -10,6 +10,8 @@ import { InstanceActionEventRow, InstanceActionRow } from './entities/instance-a
 import { InstanceRow } from './entities/instance.entity.js';
 import { acceptExternalEvents } from './external-events.js';
 import { requestDelete } from './request-delete.js';
+import { requestDetach } from './request-detach.js';
+import { requestPower } from './request-power.js';
 import { abandonReservations, confirmReservations, createInstance, reserveAttachment } from './reservations.js';
 import { toAction, toFlavor, toInstance, toMapping } from './rows.js';
 import { In, IsNull } from 'typeorm';
@@ -44,6 +46,8 @@ export function sqlApi(db: Database): ApiStore {
     reserveAttachment: (input) => reserveAttachment(db, storable(input)),
     confirmReservations: (operation, attachments) => confirmReservations(db, operation, attachments),
     abandonReservations: (operation) => abandonReservations(db, operation),
+    requestDetach: (input) => requestDetach(db, storable(input)),
+    requestPower: (input) => requestPower(db, storable(input)),
     requestDelete: (serverId, requester) => requestDelete(db, serverId, storable(requester)),
     acceptExternalEvents: (events, requester) => acceptExternalEvents(db, storable(events), storable(requester)),
     instanceActions: async (serverId) => {

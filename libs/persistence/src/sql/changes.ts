@@ -2,14 +2,16 @@ import type { RecordChanges } from '../store.js';
 
 /**
  * What changes beside an operation, as further parts of the statement that changes the operation: `changed` holds the
- * operation's new row, or nothing when the caller was raced, and then nothing else is written either.
+ * operation's new row, or nothing when the caller was raced, and then nothing else is written either. `keepsTask` is a
+ * condition on `changed` under which the task state stays.
  */
-export const INSTANCE_CHANGE = (parameter: string): string => `
+export const INSTANCE_CHANGE = (parameter: string, keepsTask: string): string => `
   instance_changed as (
     update instance i set
       vm_state = case when c.deleted then 'deleted' else coalesce(c.vm_state, i.vm_state) end,
       task_state = case when c.deleted then null
-        when c.sets_task_state and i.task_state is distinct from 'deleting' then c.task_state else i.task_state end,
+        when c.sets_task_state and i.task_state is distinct from 'deleting' and not (${keepsTask}) then c.task_state
+        else i.task_state end,
       power_state = coalesce(c.power_state, i.power_state),
       fault = case when c.fault is null then i.fault else c.fault || jsonb_build_object('created', now()) end,
       launched_at = case when c.launched then coalesce(i.launched_at, now()) else i.launched_at end,
@@ -39,21 +41,23 @@ export function instanceChange(change: NonNullable<RecordChanges['instance']>): 
  */
 export const MAPPING_CHANGES = (changes: string, verdict: string): string => `
   mapping_targets as (
-    select m.id, c.attachment_id, c.sets_connection, c.connection, c.size_gib, c.wanted_bytes, c.host_bytes,
+    select m.id, c.attachment_id, c.sets_connection, c.connection,
+      c.sets_sealed_secret, c.sealed_secret, c.size_gib, c.wanted_bytes, c.host_bytes,
       c.sets_guest_bytes, c.guest_bytes, c.attached, c.removed,
       case when m.volume_id = changed.volume_id then ${verdict}::text end as verdict,
-      (select s.capabilities from service s join instance i on i.host = s.host
-        where i.id = changed.server_id and s.binary = 'nova-compute') as capabilities
+      (select s.capabilities from service s where ${verdict}::text = 'refused' and s.binary = 'nova-compute'
+        and s.host = (select i.host from instance i where i.id = changed.server_id)) as capabilities
     from changed
     join block_device_mapping m on m.server_id = changed.server_id
     left join jsonb_to_recordset(${changes}::jsonb) as c(id uuid, attachment_id uuid, sets_connection boolean,
-      connection jsonb, size_gib integer, wanted_bytes bigint, host_bytes bigint, sets_guest_bytes boolean,
+      connection jsonb, sets_sealed_secret boolean, sealed_secret text, size_gib integer, wanted_bytes bigint, host_bytes bigint, sets_guest_bytes boolean,
       guest_bytes bigint, attached boolean, removed boolean) on c.id = m.id
     where c.id is not null or (m.volume_id = changed.volume_id and ${verdict}::text is not null)
   ), mappings_changed as (
     update block_device_mapping m set
       attachment_id = coalesce(t.attachment_id, m.attachment_id),
       connection = case when t.sets_connection then t.connection else m.connection end,
+      sealed_secret = case when t.sets_sealed_secret then t.sealed_secret else m.sealed_secret end,
       size_gib = coalesce(t.size_gib, m.size_gib),
       wanted_bytes = coalesce(t.wanted_bytes, m.wanted_bytes),
       host_bytes = coalesce(t.host_bytes, m.host_bytes),
@@ -75,6 +79,8 @@ export function mappingChanges(changes: NonNullable<RecordChanges['mappings']>):
       attachment_id: change.attachmentId,
       sets_connection: change.connection !== undefined,
       connection: change.connection,
+      sets_sealed_secret: change.sealedSecret !== undefined,
+      sealed_secret: change.sealedSecret,
       size_gib: change.size,
       wanted_bytes: change.wantedBytes,
       host_bytes: change.hostBytes,

@@ -2,7 +2,7 @@ import type { HostName, Millis, OperationId } from '@novella/core';
 import type { Operation } from '../records.js';
 import type { Database } from './database.js';
 import type { OperationRow } from './entities/operation.entity.js';
-import { fromNow, OPEN } from './operation-sql.js';
+import { fromNow, OPEN, UNSYNCED } from './operation-sql.js';
 import { toOperation } from './rows.js';
 
 /** No lock outlives the statement; `skip locked` lets concurrent claims take different rows instead of queueing. */
@@ -13,7 +13,7 @@ const CLAIM_DUE = `
   )
   update operation o set
     claimed_by = $1, lease_until = ${fromNow('$2')}, version = o.version + 1, decided_seq = o.requested_seq
-  from due where o.id = due.id
+  from due, ${UNSYNCED} where o.id = due.id
   returning o.*, due.due_at as was_due_at`;
 
 export async function claimDue(db: Database, by: string, lease: Millis, limit: number): Promise<Operation[]> {
@@ -24,6 +24,7 @@ export async function claimDue(db: Database, by: string, lease: Millis, limit: n
 const CLAIM_ONE = `
   update operation o set
     claimed_by = $2, lease_until = ${fromNow('$3')}, version = o.version + 1, decided_seq = o.requested_seq
+  from ${UNSYNCED}
   where o.id = $1 and o.state in ('queued', 'dispatched') and o.due_at <= now()
   returning o.*`;
 
@@ -39,6 +40,7 @@ export async function claimOne(db: Database, id: OperationId, by: string, lease:
 const CLAIM_FOR_RESULT = `
   update operation o set
     claimed_by = $5, lease_until = ${fromNow('$6')}, version = o.version + 1, decided_seq = o.attempt_seq
+  from ${UNSYNCED}
   where o.id = $1 and o.state = 'dispatched' and o.attempt = $2 and o.fence = $3 and o.host = $4
   returning o.*`;
 

@@ -1,62 +1,12 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Millis } from '@novella/core';
+import { type Millis, NovellaError } from '@novella/core';
 import type { Pool, PoolClient, QueryResultRow } from 'pg';
-import { DataSource, type EntityManager, type Logger } from 'typeorm';
-import { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
-import { ExternalEventRow } from './entities/external-event.entity.js';
-import { FlavorRow } from './entities/flavor.entity.js';
-import { InstanceActionEventRow, InstanceActionRow } from './entities/instance-action.entity.js';
-import { InstanceRow } from './entities/instance.entity.js';
-import { OperationRow } from './entities/operation.entity.js';
-import { ServiceRow } from './entities/service.entity.js';
-import { isPlanOutdated, isRetryable, toStoreError } from './failures.js';
-import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
+import type { DataSource, EntityManager } from 'typeorm';
+import { isPlanOutdated, isRetryable, isSilence, toStoreError } from './failures.js';
 
 /** How often a transaction that Postgres broke off (deadlock, serialization) is run in all. */
 const TRIES = 6;
-const CONNECT_TIMEOUT_MS = 5_000;
-const STATEMENT_TIMEOUT_MS = 30_000;
-
-const nothing = () => undefined;
-/** What went wrong is thrown; TypeORM would print some of it as well. */
-const SILENT: Logger = {
-  log: nothing,
-  logMigration: nothing,
-  logQuery: nothing,
-  logQueryError: nothing,
-  logQuerySlow: nothing,
-  logSchemaBuild: nothing,
-};
-
-export function dataSource(options: { url: string; poolSize: number; applicationName: string }): DataSource {
-  return new DataSource({
-    type: 'postgres',
-    url: options.url,
-    poolSize: options.poolSize,
-    applicationName: options.applicationName,
-    connectTimeoutMS: CONNECT_TIMEOUT_MS,
-    extra: { statement_timeout: STATEMENT_TIMEOUT_MS, keepAlive: true },
-    // A connection that dies while it is idle is taken out by the pool; the next statement opens another.
-    poolErrorHandler: () => undefined,
-    synchronize: false,
-    installExtensions: false,
-    logging: false,
-    logger: SILENT,
-    migrationsTableName: 'migration',
-    migrations: [Initial1700000000000],
-    entities: [
-      BlockDeviceMappingRow,
-      ExternalEventRow,
-      FlavorRow,
-      InstanceActionEventRow,
-      InstanceActionRow,
-      InstanceRow,
-      OperationRow,
-      ServiceRow,
-    ],
-  });
-}
 
 /** Statements of one transaction, in order. */
 export interface Session {
@@ -69,16 +19,25 @@ export interface Session {
  */
 export class Database implements Session {
   readonly #pool: Pool;
+  readonly #source: DataSource;
   readonly #names = new Map<string, string>();
   /** Part of the statements' names: the next one has all of them prepared anew. */
   #preparation = 0;
+  #initialized: Promise<unknown> | null = null;
+  #closed: Promise<void> | null = null;
 
   constructor(
-    readonly source: DataSource,
+    { pool, source }: { pool: Pool; source: DataSource },
     readonly serviceDownTime: Millis,
   ) {
-    // TypeORM's own pool; its types leave it open which package made it.
-    this.#pool = (source.driver as unknown as { master: Pool }).master;
+    this.#pool = pool;
+    this.#source = source;
+  }
+
+  /** Statements that are under way end first. */
+  close(): Promise<void> {
+    this.#closed ??= this.#pool.end();
+    return this.#closed;
   }
 
   /** One statement that may be run again as a whole when Postgres broke it off. */
@@ -116,7 +75,7 @@ export class Database implements Session {
     try {
       return await work(client);
     } catch (error) {
-      usable = await rolledBack(client);
+      usable = !isUnreachable(error) && (await rolledBack(client));
       throw error;
     } finally {
       client.off('error', ignore);
@@ -133,7 +92,19 @@ export class Database implements Session {
 
   /** Plain reads and writes through the entities. */
   async entities<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    return this.#retried(() => work(this.source.manager));
+    return this.#retried(async () => {
+      await this.initialize();
+      return work(this.#source.manager);
+    });
+  }
+
+  /** Makes the entities ready; asks Postgres for its version on the way, so it is tried again after a failure. */
+  async initialize(): Promise<void> {
+    this.#initialized ??= this.#source.initialize().catch((error: unknown) => {
+      this.#initialized = null;
+      throw error;
+    });
+    await this.#initialized;
   }
 
   #prepared(text: string, values: readonly unknown[]) {
@@ -150,11 +121,17 @@ export class Database implements Session {
     this.#names.clear();
   }
 
+  /** Where one connection got no answer the others have none either: each would cost somebody the same wait. */
+  async #dropIdleConnections(): Promise<void> {
+    while (this.#pool.idleCount > 0) (await this.#pool.connect()).release(true);
+  }
+
   async #retried<T>(work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await work();
       } catch (error) {
+        if (isSilence(error)) await this.#dropIdleConnections();
         const outdated = isPlanOutdated(error);
         if (attempt >= TRIES || (!outdated && !isRetryable(error))) throw toStoreError(error);
         if (outdated) this.#prepareAnew();
@@ -163,6 +140,12 @@ export class Database implements Session {
     }
   }
 }
+
+/** A connection with an answer outstanding is thrown away: a rollback would queue up behind it. */
+const isUnreachable = (thrown: unknown): boolean => {
+  const error = toStoreError(thrown);
+  return error instanceof NovellaError && error.code === 'database-unreachable';
+};
 
 async function rolledBack(client: PoolClient): Promise<boolean> {
   try {

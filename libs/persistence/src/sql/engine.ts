@@ -30,7 +30,7 @@ export function sqlEngine(db: Database): EngineStore {
     wake: (what) => wake(db, what),
     takeOver: (from) => takeOver(db, from),
     openSystemExtend: (input) => openSystemExtend(db, storable(input)),
-    attachedVolumes: (after, limit) => attachedVolumes(db, after, limit),
+    attachedVolumes: (after, limit, onHost = null) => attachedVolumes(db, after, limit, onHost),
     exclusively: (name, work) => exclusively(db, storableText(name), work),
     operation: async (id) => {
       const row = await db.entities((manager) => manager.findOneBy(OperationRow, { id }));

@@ -3,7 +3,7 @@ import { type ErrorRecord, parseVolumeId } from '@novella/core';
 import type { PostedEvent, Requester } from '../store.js';
 import { actionName, eventName, tagIsNoVolume } from '../transition-facts.js';
 import type { Database } from './database.js';
-import { appendedTimeline, newTimeline, OPEN, VOLUME_KEY } from './operation-sql.js';
+import { JOIN_OPEN, newTimeline } from './operation-sql.js';
 
 /** One column for what makes requests the same, so that the planner, who knows no sizes here, joins by hash or merge. */
 const KEY = (server: string, volume: string, kind: string) => `concat_ws(' ', ${server}, ${volume}, ${kind})`;
@@ -11,8 +11,8 @@ const KEY = (server: string, volume: string, kind: string) => `concat_ws(' ', ${
 /**
  * One POST in one statement, however many events: one round trip, one commit. Requests on the same (server, volume,
  * kind) are added up first, so a row is touched once; rows are inserted and locked in the order of that key, so two
- * POSTs never wait for each other in a circle. A request never changes an operation's version: whoever works on it goes
- * on, and `end` sees that more was asked.
+ * POSTs never wait for each other in a circle. `offset 0` has the planner look each request id up in the index: what it
+ * would gather in one go is all actions there are.
  */
 const ACCEPT = `
   with posted as materialized (
@@ -32,15 +32,7 @@ const ACCEPT = `
     select operation, kind, server, volume, generation, host, initiator, 'queued', requests, request,
       ${newTimeline(`'queued'::text`, `'requested'::text`)}
     from asked where not ends and nth = requests order by key
-    on conflict (server_id, (${VOLUME_KEY}), kind) where ${OPEN} do update set
-      requested_seq = o.requested_seq + excluded.requested_seq,
-      initiator = excluded.initiator,
-      request = excluded.request,
-      state = case o.state when 'waiting' then 'queued' else o.state end,
-      waiting_for = case o.state when 'waiting' then null else o.waiting_for end,
-      next_at = case o.state when 'waiting' then null else o.next_at end,
-      failures = case o.state when 'waiting' then 0 else o.failures end,
-      timeline = ${appendedTimeline('o', `case o.state when 'waiting' then 'queued' else o.state end`, `'requested'::text`)}
+    ${JOIN_OPEN}
     returning o.id, ${KEY('o.server_id', 'o.volume_id', 'o.kind')} as key, o.requested_seq
   ), refused as (
     insert into operation (id, kind, server_id, generation, host, initiator, state, decided_seq, request, error,
@@ -67,7 +59,7 @@ const ACCEPT = `
       finished_at, message)
     select x.server, x.operation, x.seq, x.action,
       case when x.nth_of_server > 1
-        or exists (select from instance_action a where a.server_id = x.server and a.request_id = $2)
+        or exists (select from instance_action a where a.server_id = x.server and a.request_id = $2 offset 0)
         then x.spare_request else $2 end,
       $3, $4, case when x.ends then now() end, case when x.ends then 'Error' end
     from (select * from numbered order by n) x

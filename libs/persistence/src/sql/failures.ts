@@ -18,8 +18,11 @@ const SOCKET = new Set([
   'ENETUNREACH',
   'ENOENT',
 ]);
-/** Shut down, starting up or crashed; too many clients; a statement that took too long; a standby that takes no writes. */
-const UNREACHABLE = new Set(['57P01', '57P02', '57P03', '53300', '57014', '25006', '28000', '28P01', '3D000']);
+/**
+ * Shut down, starting up or crashed; too many clients; a statement that took too long, or a transaction that stood still;
+ * a standby that takes no writes.
+ */
+const UNREACHABLE = new Set(['57P01', '57P02', '57P03', '53300', '57014', '25P03', '25006', '28000', '28P01', '3D000']);
 /** The texts with which pg and its pool report a connection that is gone; these errors carry no code. */
 const GONE =
   /connection terminated|timeout exceeded when trying to connect|connection error and is not queryable|calling end on the pool|query read timeout|client was closed|driver not connected|timeout expired/i;
@@ -46,6 +49,11 @@ export function isPlanOutdated(thrown: unknown): boolean {
   const { code, message } = driverError(thrown);
   return code === '0A000' && String(message).includes('cached plan');
 }
+
+export const isUndefinedTable = (thrown: unknown): boolean => driverError(thrown).code === '42P01';
+
+/** Postgres has not answered in time, not even that the statement took too long. */
+export const isSilence = (thrown: unknown): boolean => /query read timeout/i.test(String(driverError(thrown).message));
 
 /** Of an error that has left the database: its cause is the driver's. */
 export function violates(thrown: unknown, constraint: string): boolean {

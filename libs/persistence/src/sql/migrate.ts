@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import { dataSource } from './database.js';
+import { migratingDataSource } from './data-source.js';
 import { toStoreError } from './failures.js';
 
 /** Any number that no other user of the database locks. */
@@ -12,7 +12,7 @@ const LOCK_TIMEOUT_MS = 300_000;
  * call it at once: one works, the others wait and find nothing left to do. Errors: database-unreachable; internal.
  */
 export async function migrate(url: string): Promise<string[]> {
-  const source = dataSource({ url, poolSize: 2, applicationName: 'novella-migrate' });
+  const source = migratingDataSource({ url, poolSize: 2, applicationName: 'novella-migrate' });
   try {
     await source.initialize();
     return await underLock(source, async () => {
@@ -30,7 +30,6 @@ export async function migrate(url: string): Promise<string[]> {
 async function underLock<T>(source: DataSource, work: () => Promise<T>): Promise<T> {
   const runner = source.createQueryRunner();
   try {
-    await runner.query(`set statement_timeout = 0`);
     await runner.query(`set lock_timeout = ${LOCK_TIMEOUT_MS}`);
     await runner.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
     try {

@@ -1,9 +1,9 @@
 import type { Millis } from '@novella/core';
 import type { Store } from '../store.js';
 import { sqlApi } from './api.js';
-import { Database, dataSource } from './database.js';
+import { connectionPool, dataSourceOver } from './data-source.js';
+import { Database } from './database.js';
 import { sqlEngine } from './engine.js';
-import { toStoreError } from './failures.js';
 import { sqlHosts } from './hosts.js';
 
 export interface SqlStoreOptions {
@@ -15,24 +15,26 @@ export interface SqlStoreOptions {
   readonly serviceDownTime: Millis;
   /** What pg_stat_activity shows. */
   readonly applicationName: string;
+  /** A Postgres that leaves a statement unanswered for so long is given up (10 s unless told otherwise). */
+  readonly answerTimeout?: Millis;
 }
 
-/** The port on Postgres. Runs no migration. Errors: database-unreachable. */
-export async function openSqlStore(options: SqlStoreOptions): Promise<Store> {
+/**
+ * The port on Postgres. Opens at once, also while Postgres is away: its methods then answer `database-unreachable`, and work when
+ * it is there. Runs no migration; whether one is needed says `schemaState`. Errors: RangeError for a pool too small.
+ */
+export function openSqlStore(options: SqlStoreOptions): Promise<Store> {
   if (!Number.isInteger(options.poolSize) || options.poolSize < 2) {
-    throw new RangeError(`poolSize must be a whole number of at least 2, not ${options.poolSize}`);
+    return Promise.reject(new RangeError(`poolSize must be a whole number of at least 2, not ${options.poolSize}`));
   }
-  const source = dataSource(options);
-  try {
-    await source.initialize();
-  } catch (error) {
-    throw toStoreError(error);
-  }
-  const db = new Database(source, options.serviceDownTime);
-  return {
+  const pool = connectionPool(options);
+  const db = new Database({ pool, source: dataSourceOver(pool) }, options.serviceDownTime);
+  // So that the first request need not wait for it; a failure comes again with the first that does.
+  db.initialize().catch(() => undefined);
+  return Promise.resolve({
     ...sqlApi(db),
     ...sqlEngine(db),
     ...sqlHosts(db),
-    close: () => source.destroy(),
-  };
+    close: () => db.close(),
+  });
 }

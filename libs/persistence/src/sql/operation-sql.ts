@@ -23,3 +23,27 @@ export const fromNow = (parameter: string): string =>
 
 /** What an operation loses when nobody works on it and no host has it. */
 export const RELEASED = `waiting_for = null, next_at = null, deadline = null, claimed_by = null, lease_until = null`;
+
+/**
+ * Makes an insert of an operation one request more (or several) on the one that is open on the same server, volume and
+ * kind. Its version stays: whoever works on it goes on, and `end` sees that more was asked.
+ */
+export const JOIN_OPEN = `
+  on conflict (server_id, (${VOLUME_KEY}), kind) where ${OPEN} do update set
+    requested_seq = o.requested_seq + excluded.requested_seq,
+    initiator = excluded.initiator,
+    request = excluded.request,
+    state = case o.state when 'waiting' then 'queued' else o.state end,
+    waiting_for = case o.state when 'waiting' then null else o.waiting_for end,
+    next_at = case o.state when 'waiting' then null else o.next_at end,
+    failures = case o.state when 'waiting' then 0 else o.failures end,
+    timeline = ${appendedTimeline('o', `case o.state when 'waiting' then 'queued' else o.state end`, `'requested'::text`)}`;
+
+/**
+ * As one more table of a statement: its commit does not wait for the disk. Only for what costs nothing but time when a
+ * crash of Postgres undoes it, that is
+ *   claims: whoever lost one writes with a version and a decidedSeq that the row has only when somebody else has claimed
+ *   the same requests since, and then one of the two goes on, as always. The next synced write takes the claim with it.
+ *   sent_at and reports of hosts: the next one says it again.
+ */
+export const UNSYNCED = `(select set_config('synchronous_commit', 'off', true)) as unsynced`;

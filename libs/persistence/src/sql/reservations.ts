@@ -58,6 +58,7 @@ export function createInstance(
       serverId: instance.id,
       volumeId: null,
       initiator: 'user',
+      request: {},
       confirmWithin: mappings.length > 0 ? input.confirmWithin : null,
       requester: input.requester,
     });
@@ -121,6 +122,7 @@ export function reserveAttachment(
       serverId,
       volumeId: mapping.volumeId,
       initiator: 'user',
+      request: {},
       confirmWithin: input.confirmWithin,
       requester: input.requester,
     });

@@ -6,14 +6,14 @@ import { INSTANCE_CHANGE, instanceChange, MAPPING_CHANGES, mappingChanges } from
 import type { Database } from './database.js';
 import type { OperationRow } from './entities/operation.entity.js';
 import { violates } from './failures.js';
-import { appendedTimeline, fromNow, OPEN, RELEASED } from './operation-sql.js';
+import { appendedTimeline, fromNow, OPEN, RELEASED, UNSYNCED } from './operation-sql.js';
 import { toOperation } from './rows.js';
 
 type Input<Method extends 'dispatch' | 'advance' | 'wait' | 'end'> = Parameters<EngineStore[Method]>[1];
 type Verdict = 'refused' | 'cleared' | null;
 
 /**
- * One transition, one statement: the operation first (compare-and-set on its version), then what hangs on it. The
+ * One transition, one statement: the operation first (compare-and-set on its version and decidedSeq), then what hangs on it. The
  * server's row is locked before the operation's wherever the statement changes the server, in the order of all others.
  */
 class Transition {
@@ -22,7 +22,7 @@ class Transition {
   #locksServer = false;
 
   constructor(readonly operation: Operation) {
-    this.#values = [operation.id, operation.version, operation.serverId];
+    this.#values = [operation.id, operation.version, operation.serverId, operation.decidedSeq];
   }
 
   add(value: unknown): string {
@@ -38,10 +38,10 @@ class Transition {
     this.#locksServer = true;
   }
 
-  changes(changes: RecordChanges | undefined, verdict: Verdict = null): void {
+  changes(changes: RecordChanges | undefined, verdict: Verdict = null, keepsTask = 'false'): void {
     if (changes?.instance !== undefined) {
       this.lockServer();
-      this.part(INSTANCE_CHANGE(this.add(instanceChange(changes.instance))));
+      this.part(INSTANCE_CHANGE(this.add(instanceChange(changes.instance)), keepsTask));
     }
     const mappings = changes?.mappings ?? [];
     if (mappings.length === 0 && verdict === null) return;
@@ -56,7 +56,7 @@ class Transition {
     const changed = `
       changed as (
         update operation o set version = o.version + 1, ${assignments}
-        from server where o.id = $1 and o.version = $2 and o.server_id = server.id and ${guard}
+        from server where o.id = $1 and o.version = $2 and o.decided_seq = $4 and o.server_id = server.id and ${guard}
         returning o.*
       )`;
     const text = `with ${server} ${[changed, ...this.#parts].join(',')} select * from changed`;
@@ -95,16 +95,17 @@ export async function dispatch(
        timeline = ${appendedTimeline('o', `'dispatched'`, `coalesce(${step}::text, ${host}::text)`)}`,
     );
   } catch (error) {
-    if (violates(error, 'operation_one_dispatched')) return 'excluded';
+    const taken = ['operation_one_dispatched', 'operation_one_extend_dispatched'];
+    if (taken.some((index) => violates(error, index))) return 'excluded';
     throw error;
   }
 }
 
 export async function markSent(db: Database, operation: Operation): Promise<void> {
-  await db.query(`update operation set sent_at = now() where id = $1 and version = $2 and state = 'dispatched'`, [
-    operation.id,
-    operation.version,
-  ]);
+  await db.query(
+    `update operation set sent_at = now() from ${UNSYNCED} where id = $1 and version = $2 and state = 'dispatched'`,
+    [operation.id, operation.version],
+  );
 }
 
 export function undoDispatch(db: Database, operation: Operation, nextIn: Millis): Promise<Operation | null> {
@@ -174,7 +175,8 @@ export function end(db: Database, operation: Operation, input: Input<'end'>): Pr
   transition.part(finishActions(transition, failure));
   transition.part(WAKE_TASK_WAITERS);
   const verdict = failure !== null && isRefusal(failure) ? 'refused' : 'cleared';
-  transition.changes(input.changes, operation.kind === 'extend' ? verdict : null);
+  // What is left to do still is the server's task.
+  transition.changes(input.changes, operation.kind === 'extend' ? verdict : null, `changed.ended_at is null`);
   return transition.run(
     db,
     `${RELEASED},
@@ -215,6 +217,7 @@ const WAKE_TASK_WAITERS = `
     update operation w set next_at = now()
     where exists (select from changed) and w.state = 'waiting' and w.id in (
       select id from operation
-      where server_id = $3 and id <> $1 and state = 'waiting' and waiting_for = 'server-task'
+      where (server_id = $3 or volume_id = (select volume_id from operation where id = $1))
+        and id <> $1 and state = 'waiting' and waiting_for = 'server-task'
       for no key update skip locked)
   )`;

@@ -8,6 +8,7 @@ export class BlockDeviceMappingRow {
   @Column('uuid') volume_id!: VolumeId;
   @Column('uuid', { nullable: true }) attachment_id!: AttachmentId | null;
   @Column('jsonb', { nullable: true }) connection!: ConnectionInfo | null;
+  @Column('text', { nullable: true }) sealed_secret!: string | null;
   @Column('text') device!: string;
   @Column('text') bus!: 'virtio' | 'scsi';
   @Column('integer', { nullable: true }) boot_index!: number | null;

@@ -10,10 +10,11 @@ export class ServiceRow {
   @Column('text') version!: string;
   @Column('jsonb') capabilities!: string[];
   @Column('jsonb') connector_properties!: Record<string, unknown>;
+  @Column('text', { nullable: true }) public_key!: string | null;
   @Column('jsonb') hypervisor!: { type: string; version: string; hostname: string };
   @Column('jsonb') capacity!: Capacity;
   @Column('timestamptz', { default: () => 'now()' }) last_report_at!: Date;
-  /** The host said that it goes down. */
+  /** The host said that it goes down, or was forced down until now: not up before its next report. */
   @Column('boolean', { default: false }) stopped!: boolean;
   @Column('boolean', { default: false }) disabled!: boolean;
   @Column('text', { nullable: true }) disabled_reason!: string | null;
