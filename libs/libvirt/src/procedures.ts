@@ -65,12 +65,33 @@ export const PROCEDURES = {
   /** `flags` 1: start paused. */
   domainCreateWithFlags: remote(196, withFlags, onDomain),
   domainDestroyFlags: remote(234, withFlags, nothing),
+  /** Asks the guest; it may not listen. `flags` 1: by the ACPI power button. */
+  domainShutdownFlags: remote(258, withFlags, nothing),
   domainUndefineFlags: remote(231, withFlags, nothing),
   domainSuspend: remote(34, onDomain, nothing),
   domainResume: remote(28, onDomain, nothing),
   /** `flags` 1 with secrets, 2 the persistent definition. */
   domainGetXmlDesc: remote(14, withFlags, struct({ xml: text })),
   domainGetState: remote(212, withFlags, struct({ state: int, reason: int })),
+  /** A migration, save, dump or backup. `type` 1 and 2: one is under way (VIR_DOMAIN_JOB_BOUNDED, _UNBOUNDED). */
+  domainGetJobInfo: remote(
+    163,
+    onDomain,
+    struct({
+      type: int,
+      timeElapsed: uhyper,
+      timeRemaining: uhyper,
+      dataTotal: uhyper,
+      dataProcessed: uhyper,
+      dataRemaining: uhyper,
+      memTotal: uhyper,
+      memProcessed: uhyper,
+      memRemaining: uhyper,
+      fileTotal: uhyper,
+      fileProcessed: uhyper,
+      fileRemaining: uhyper,
+    }),
+  ),
 
   domainAttachDeviceFlags: remote(160, withDevice, nothing),
   domainDetachDeviceFlags: remote(161, withDevice, nothing),
@@ -90,6 +111,12 @@ export const PROCEDURES = {
     194,
     struct<{ domain: DomainRef; path: string; flags: number }>({ domain: domainRef, path: text, flags: uint }),
     struct({ allocation: uhyper, capacity: uhyper, physical: uhyper }),
+  ),
+  /** `found` 1: a block job runs on the disk. */
+  domainGetBlockJobInfo: remote(
+    238,
+    struct<{ domain: DomainRef; path: string; flags: number }>({ domain: domainRef, path: text, flags: uint }),
+    struct({ found: int, type: int, bandwidth: uhyper, cur: uhyper, end: uhyper }),
   ),
 
   connectDomainEventCallbackRegisterAny: remote(

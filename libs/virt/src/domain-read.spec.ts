@@ -29,13 +29,25 @@ describe('readDomain', () => {
       ours(UUID),
       `<disk type='file' device='disk'><source file='/root'/><target dev='vda' bus='virtio'/></disk>
        <disk type='file' device='cdrom'><target dev='sdz' bus='sata'/></disk>
-       <disk type='block' device='disk'><source dev='/dev/loop1' index='2'/><backingStore/><target dev='sdb' bus='scsi'/>
+       <disk type='block' device='disk'><driver name='qemu' type='qcow2'/><source dev='/dev/loop1' index='2'/><backingStore/><target dev='sdb' bus='scsi'/>
          <serial>${VOLUME}</serial><alias name='ua-${VOLUME}'/><address type='drive' controller='0' bus='0' target='0' unit='7'/></disk>
        <disk type='file' device='disk'><source file='/x'/><target dev='vdc' bus='virtio'/><serial>not-a-uuid</serial></disk>
        <serial type='file'><source path='/console'/><target type='isa-serial' port='0'/></serial>`,
     );
     expect(readDomain(xml)).toMatchObject({
-      volumeDisks: [{ volume: VOLUME, alias: `ua-${VOLUME}`, device: 'sdb', bus: 'scsi', path: '/dev/loop1' }],
+      id: 3,
+      volumeDisks: [
+        {
+          volume: VOLUME,
+          alias: `ua-${VOLUME}`,
+          device: 'sdb',
+          bus: 'scsi',
+          path: '/dev/loop1',
+          kind: 'block',
+          format: 'qcow2',
+        },
+      ],
+      diskDevices: ['vda', 'sdz', 'sdb', 'vdc'],
       scsiUnits: [7],
       consolePath: '/console',
     });

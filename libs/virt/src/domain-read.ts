@@ -7,9 +7,13 @@ import { unescapeXml } from './xml-text.js';
 export interface DomainDescription {
   readonly name: string;
   readonly uuid: string;
+  /** Another with each start; null in a definition and when the domain is off. */
+  readonly id: number | null;
   /** Whose it is, by our metadata; null: somebody else's. */
   readonly server: ServerId | null;
   readonly volumeDisks: readonly VolumeDisk[];
+  /** Target names of all disks, those without a volume included. */
+  readonly diskDevices: readonly string[];
   readonly scsiUnits: readonly number[];
   readonly consolePath: string | null;
 }
@@ -21,6 +25,8 @@ export interface VolumeDisk {
   readonly device: string;
   readonly bus: string;
   readonly path: string;
+  readonly kind: 'file' | 'block' | 'network';
+  readonly format: string;
 }
 
 const INSTANCE = 'novella:instance';
@@ -29,6 +35,7 @@ const LISTS = new Set(['domain.devices.disk', 'domain.devices.serial']);
 // The prefix is ours (`metadata` writes it) and libvirt keeps it.
 const attribute = z.string().optional();
 const disk = z.object({
+  driver: z.object({ '@type': attribute }).optional(),
   source: z.object({ '@file': attribute, '@dev': attribute, '@name': attribute }).optional(),
   target: z.object({ '@dev': z.string(), '@bus': z.string() }),
   serial: z.string().optional(),
@@ -37,6 +44,7 @@ const disk = z.object({
 });
 const serial = z.object({ source: z.object({ '@path': attribute }).optional() });
 const domain = z.object({
+  '@id': z.coerce.number().int().optional(),
   name: z.string(),
   uuid: z.string(),
   metadata: z.object({ [INSTANCE]: z.object({ 'novella:server': z.string() }).optional() }).optional(),
@@ -50,14 +58,16 @@ export function readDomain(xml: string): DomainDescription {
   if (!parsed.success) {
     throw new NovellaError('hypervisor-refused', `libvirt's XML is not a domain's: ${z.prettifyError(parsed.error)}`);
   }
-  const { name, uuid, metadata, devices } = parsed.data.domain;
+  const { name, uuid, metadata, devices, '@id': id = null } = parsed.data.domain;
   const server = metadata?.[INSTANCE]?.['novella:server'] ?? null;
   return {
     name,
     uuid,
+    id,
     // A copy of one of our domains keeps the metadata but has an id of its own.
     server: server === uuid ? parseServerId(uuid) : null,
     volumeDisks: devices.disk.flatMap(volumeDisk),
+    diskDevices: devices.disk.map(({ target }) => target['@dev']),
     scsiUnits: devices.disk.flatMap(({ target, address }) =>
       target['@bus'] === 'scsi' && address?.['@type'] === 'drive' ? [Number(address['@unit'])] : [],
     ),
@@ -65,11 +75,24 @@ export function readDomain(xml: string): DomainDescription {
   };
 }
 
-function volumeDisk({ source, target, serial: serialText, alias }: z.infer<typeof disk>): VolumeDisk[] {
-  const volume = parseVolumeId(serialText ?? '');
-  const path = source?.['@dev'] ?? source?.['@file'] ?? source?.['@name'];
-  if (volume === null || path === undefined) return [];
-  return [{ volume, path, alias: alias?.['@name'] ?? null, device: target['@dev'], bus: target['@bus'] }];
+function volumeDisk({ driver, source, target, serial: id, alias }: z.infer<typeof disk>): VolumeDisk[] {
+  const volume = parseVolumeId(id ?? '');
+  const opened = source && openedAs(source);
+  if (volume === null || !opened) return [];
+  const format = driver?.['@type'] ?? 'raw'; // libvirt's own default
+  return [{ volume, ...opened, format, alias: alias?.['@name'] ?? null, device: target['@dev'], bus: target['@bus'] }];
+}
+
+type Source = NonNullable<z.infer<typeof disk>['source']>;
+
+function openedAs({
+  '@dev': device,
+  '@file': file,
+  '@name': name,
+}: Source): Pick<VolumeDisk, 'kind' | 'path'> | undefined {
+  if (device !== undefined) return { kind: 'block', path: device };
+  if (file !== undefined) return { kind: 'file', path: file };
+  return name === undefined ? undefined : { kind: 'network', path: name };
 }
 
 function parseXml(xml: string): unknown {

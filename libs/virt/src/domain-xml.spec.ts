@@ -45,6 +45,14 @@ describe('diskXml', () => {
         `<source file='/volumes/one'/><target dev='vdb' bus='virtio'/><serial>${VOLUME}</serial></disk>`,
     ],
     [
+      'a qcow2 file, whose claim of a backing file is not followed',
+      disk({ format: 'qcow2' }),
+      null,
+      false,
+      `<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><alias name='ua-${VOLUME}'/>` +
+        `<source file='/volumes/one'/><backingStore/><target dev='vdb' bus='virtio'/><serial>${VOLUME}</serial></disk>`,
+    ],
+    [
       'a block device on SCSI, with native I/O and its place',
       disk({ source: { kind: 'block', path: '/dev/loop0' }, device: 'sda', bus: 'scsi' }),
       3,
@@ -128,16 +136,19 @@ describe('domainXml', () => {
   );
 
   it('is read back as it was meant', () => {
+    const onFile = { kind: 'file', format: 'raw' };
     const path = `/v/<a> & 'b' "c" \n€ &amp; &#10;`;
     const disks = [disk({ source: { kind: 'file', path } }), disk({ volume: OTHER, bus: 'scsi', device: 'sda' })];
     expect(readDomain(domainXml(spec({ disks, consolePath: path }), options))).toEqual({
       name: 'instance-00000001',
       uuid: SERVER,
+      id: null,
       server: SERVER,
       volumeDisks: [
-        { volume: VOLUME, alias: `ua-${VOLUME}`, device: 'vdb', bus: 'virtio', path },
-        { volume: OTHER, alias: `ua-${OTHER}`, device: 'sda', bus: 'scsi', path: '/volumes/one' },
+        { ...onFile, volume: VOLUME, alias: `ua-${VOLUME}`, device: 'vdb', bus: 'virtio', path },
+        { ...onFile, volume: OTHER, alias: `ua-${OTHER}`, device: 'sda', bus: 'scsi', path: '/volumes/one' },
       ],
+      diskDevices: ['vdb', 'sda'],
       scsiUnits: [0],
       consolePath: path,
     });

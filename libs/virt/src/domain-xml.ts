@@ -19,6 +19,9 @@ export interface PlacedDisk {
   readonly unit: number | null;
 }
 
+/** Said, so that neither libvirt nor QEMU looks into the image or follows what it claims. */
+const NO_BACKING_FILE = '<backingStore/>';
+
 export const diskAlias = (volume: VolumeId): string => `ua-${volume}`;
 
 export function domainXml(spec: GuestSpec, options: DomainOptions): string {
@@ -60,6 +63,7 @@ export function diskXml({ disk, unit }: PlacedDisk, boot = false): string {
     emptyElement('driver', { name: 'qemu', type: disk.format, cache: 'none', ...io }),
     emptyElement('alias', { name: diskAlias(disk.volume) }),
     emptyElement('source', source),
+    ...(disk.format === 'qcow2' ? [NO_BACKING_FILE] : []),
     emptyElement('target', { dev: disk.device, bus: disk.bus }),
     element('serial', {}, disk.volume),
     ...(disk.readOnly ? ['<readonly/>'] : []),
@@ -122,8 +126,7 @@ function rootDiskXml(root: NonNullable<GuestSpec['rootDisk']>, unit: number | nu
   return element('disk', { type: 'file', device: 'disk' }, [
     emptyElement('driver', { name: 'qemu', type: root.format, cache: 'none' }),
     emptyElement('source', { file: root.path }),
-    // Said to have no backing file, so that neither libvirt nor QEMU follows what the image itself claims.
-    '<backingStore/>',
+    NO_BACKING_FILE,
     emptyElement('target', { dev: root.bus === 'scsi' ? 'sda' : 'vda', bus: root.bus }),
     ...(boot ? [`<boot order='1'/>`] : []),
     ...(unit === null ? [] : [driveAddress(unit)]),

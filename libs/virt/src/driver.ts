@@ -1,5 +1,5 @@
 import type { HostDevice } from '@novella/brick';
-import type { Bytes, PowerState, ServerId, VolumeId } from '@novella/core';
+import type { Bytes, Millis, PowerState, ServerId, VolumeId } from '@novella/core';
 
 /**
  * What a hypervisor does for us. A driver touches only guests that carry our metadata; a domain of that uuid or name
@@ -16,17 +16,39 @@ export interface VirtDriver {
 
   /**
    * Defines the guest and starts it; a guest that is there already is left as it is, and started if it is off.
-   * Answers what is running then.
+   * Answers what is running then. Errors: domain-not-ours; hypervisor-refused, which is final for a shareable qcow2
+   * disk and else says that a disk cannot be opened: the guest is then defined and off.
    */
   createGuest(spec: GuestSpec): Promise<Guest>;
 
   /** Stops the guest, forgets its definition and its console. A guest that is not there is no error. */
   destroyGuest(server: ServerId): Promise<void>;
 
-  /** Into the definition, and into the running guest if it runs. A disk of that volume that is there is left alone. */
+  /**
+   * Starts a guest that is off, with its disks as they now are; one that runs or is paused is left alone.
+   * It may have switched itself off again by the answer. Errors: domain-not-found; hypervisor-refused when a disk cannot
+   * be opened.
+   */
+  startGuest(server: ServerId): Promise<Guest>;
+
+  /**
+   * Asks the guest to shut down and cuts its power when it is not off after `grace` (0: at once). Answers when it is off;
+   * one that is off already is no error, and one that is paused is cut at once, for it cannot hear. A run of the guest
+   * that somebody starts meanwhile is left alone. Errors: domain-not-found; guest-busy while a migration, backup or
+   * block job of it is under way; hypervisor-unreachable; the signal's reason when it is aborted, with the power on.
+   */
+  stopGuest(server: ServerId, grace: Millis, signal: AbortSignal): Promise<void>;
+
+  /**
+   * Into the definition, and into the running guest if it runs. A disk of that volume that is there is left alone.
+   * Errors: domain-not-found; hypervisor-refused, which is final for a shareable qcow2 disk.
+   */
   attachDisk(server: ServerId, disk: GuestDisk): Promise<Guest>;
 
-  /** From both, waiting until the guest has let go. A disk that is not there is no error. Error: guest-busy. */
+  /**
+   * From the guest, waiting until it has let go, and then from the definition. A disk that is not there is no error.
+   * Error: guest-busy, at once when the guest is paused and would have to let go; the disk is then still in both.
+   */
   detachDisk(server: ServerId, volume: VolumeId): Promise<void>;
 
   /** Absent where the hypervisor cannot grow a disk of a running guest: the caller must look before it calls. */
@@ -41,9 +63,11 @@ export interface VirtDriver {
 
 export interface LiveResize {
   /**
-   * Tells a running or paused guest that its disk of `volume` now has `size` bytes, which the host's device must have.
+   * Tells a running or paused guest that its disk of `volume` now has `size` bytes, which the host's device must have;
+   * a qcow2 file is grown to it by the hypervisor itself.
    * Answers the size that the hypervisor then shows the guest, read back. Never makes the disk smaller: with a `size`
-   * at or below the present one it only reads. Errors: guest-disk-missing, disk-cannot-grow, guest-busy.
+   * at or below the present one it only reads. A raw file that is larger than `size` by now would be cut, and another
+   * guest may use all of it: hypervisor-refused, measure again. Errors: guest-disk-missing, disk-cannot-grow, guest-busy.
    */
   resizeDisk(server: ServerId, volume: VolumeId, size: Bytes): Promise<Bytes>;
 }
@@ -59,6 +83,8 @@ export interface HypervisorFacts {
 export interface Guest {
   readonly server: ServerId;
   readonly powerState: PowerState;
+  /** Differs with each start of the guest; null while it is off. */
+  readonly run: number | null;
   readonly disks: readonly {
     readonly volume: VolumeId;
     readonly device: string;
@@ -71,7 +97,7 @@ export interface Guest {
 export interface GuestDisk {
   readonly volume: VolumeId;
   readonly source: HostDevice;
-  readonly format: 'raw';
+  readonly format: 'raw' | 'qcow2';
   /** `vdb`, `sda`. */
   readonly device: string;
   readonly bus: 'virtio' | 'scsi';

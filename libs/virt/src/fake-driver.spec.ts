@@ -1,20 +1,39 @@
-import { stat } from 'node:fs/promises';
+import { stat, truncate, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
-import { bytes, NovellaError, type PowerState, type ServerId, type VolumeId } from '@novella/core';
+import { type Bytes, bytes, millis, NovellaError, type PowerState, type ServerId, type VolumeId } from '@novella/core';
+import { virtualClock } from '@novella/testing';
 import { virtDriverConformance } from './conformance/virt-driver.conformance.js';
 import type { GuestDisk, GuestSpec } from './driver.js';
 import { FakeDriver } from './fake-driver.js';
 
 virtDriverConformance('FakeDriver', () => {
+  // The fake does not look into its files: a qcow2 file is as long as its virtual size.
   const driver = new FakeDriver({ deviceSize: async ({ path }) => bytes((await stat(path)).size) });
+  const done = Promise.resolve();
   return Promise.resolve({
     driver,
     addForeignDomain: (uuid: string, name: string) => {
       driver.addForeignDomain(uuid, name);
-      return Promise.resolve();
+      return done;
     },
     powerOff: (server: ServerId) => driver.setPowerState(server, 'shutdown'),
     pause: (server: ServerId) => driver.setPowerState(server, 'paused'),
+    resume: (server: ServerId) => driver.setPowerState(server, 'running'),
+    makeDeaf: (server: ServerId) => {
+      driver.setDeaf(server, true);
+      return done;
+    },
+    startBlockJob: (_server: ServerId, { volume }: GuestDisk) => {
+      driver.setBusy(volume, true);
+      return Promise.resolve(() => {
+        driver.setBusy(volume, false);
+        return done;
+      });
+    },
+    createQcow2: async (path: string, size: Bytes) => {
+      await writeFile(path, '');
+      await truncate(path, size);
+    },
     close: () => driver.close(),
   });
 });
@@ -87,6 +106,52 @@ describe('FakeDriver with prepared faults', () => {
     await expect(driver.liveResize.resizeDisk(SERVER, VOLUME, size)).rejects.toMatchObject({ code: 'guest-busy' });
     driver.setBusy(VOLUME, false);
     expect(await driver.liveResize.resizeDisk(SERVER, VOLUME, size)).toBe(size);
+  });
+
+  it('cuts the power of a deaf guest when its grace is over, not before', async () => {
+    const clock = virtualClock();
+    const driver = new FakeDriver({ deviceSize: () => Promise.resolve(bytes(200)), clock });
+    await driver.createGuest(spec);
+    driver.setDeaf(SERVER, true);
+    const stopped = driver.stopGuest(SERVER, millis(60_000), new AbortController().signal);
+    await clock.advance(millis(59_999));
+    expect((await driver.guest(SERVER))?.powerState).toBe('running');
+    await clock.advance(millis(1));
+    await stopped;
+    expect((await driver.guest(SERVER))?.powerState).toBe('shutdown');
+  });
+
+  it('does not stop a guest when it has become unreachable or busy in the meantime', async () => {
+    const clock = virtualClock();
+    const driver = new FakeDriver({ deviceSize: () => Promise.resolve(bytes(200)), clock });
+    await driver.createGuest(spec);
+    driver.setDeaf(SERVER, true);
+    for (const [turn, code] of [
+      [() => driver.setBusy(VOLUME, true), 'guest-busy'],
+      [() => driver.setReachable(false), 'hypervisor-unreachable'],
+    ] as const) {
+      const stopped = driver.stopGuest(SERVER, millis(1_000), new AbortController().signal);
+      const refused = expect(stopped).rejects.toMatchObject({ code });
+      await clock.advance(millis(500));
+      turn();
+      await clock.advance(millis(500));
+      await refused;
+      driver.setBusy(VOLUME, false);
+    }
+    driver.setReachable(true);
+    expect((await driver.guest(SERVER))?.powerState).toBe('running');
+  });
+
+  it('loses the answer of a start and of a stop that were done', async () => {
+    const driver = await running();
+    const lost = new NovellaError('hypervisor-unreachable', 'prepared');
+    driver.failNext('stopGuest', lost, 'after');
+    const stopped = driver.stopGuest(SERVER, millis(0), new AbortController().signal);
+    await expect(stopped).rejects.toBe(lost);
+    expect((await driver.guest(SERVER))?.powerState).toBe('shutdown');
+    driver.failNext('startGuest', lost, 'after');
+    await expect(driver.startGuest(SERVER)).rejects.toBe(lost);
+    expect((await driver.guest(SERVER))?.powerState).toBe('running');
   });
 
   it('answers nothing while it is not reachable, and tells all power states afterwards', async () => {

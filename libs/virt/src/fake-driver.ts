@@ -1,18 +1,35 @@
 import type { HostDevice } from '@novella/brick';
-import { type Bytes, NovellaError, type PowerState, type ServerId, type VolumeId } from '@novella/core';
+import { type Bytes, type Millis, NovellaError, type PowerState, type ServerId, type VolumeId } from '@novella/core';
+import { newAlarm, realTime, type WaitClock } from './alarm.js';
+import { refuseSharedQcow2 } from './disk-rules.js';
 import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver } from './driver.js';
+import { asGuest, type FakeGuest, FakeGuests } from './fake-guests.js';
 import { Faults, type HeldCall } from './faults.js';
-import { hasLiveDisks } from './power-state.js';
 import { Locks } from './locks.js';
+import { hasLiveDisks } from './power-state.js';
 
 export interface FakeDriverOptions {
-  /** Measures a device of the host: a real stat, or a simulated host's. */
-  readonly deviceSize: (device: HostDevice) => Promise<Bytes>;
+  /**
+   * Measures a device of the host: a real stat, or a simulated host's. Of a qcow2 file the virtual size is wanted, which
+   * its header tells; what the driver has grown it to it keeps itself.
+   */
+  readonly deviceSize: (device: HostDevice, format: GuestDisk['format']) => Promise<Bytes>;
   readonly hypervisor?: Partial<HypervisorFacts>;
+  /** What `stopGuest` waits by; the machine's own time without it. */
+  readonly clock?: WaitClock;
 }
 
 export type DriverMethod =
-  'hypervisor' | 'guests' | 'guest' | 'createGuest' | 'destroyGuest' | 'attachDisk' | 'detachDisk' | 'resizeDisk';
+  | 'hypervisor'
+  | 'guests'
+  | 'guest'
+  | 'createGuest'
+  | 'destroyGuest'
+  | 'startGuest'
+  | 'stopGuest'
+  | 'attachDisk'
+  | 'detachDisk'
+  | 'resizeDisk';
 
 export interface DriverCall {
   readonly method: DriverMethod;
@@ -20,101 +37,106 @@ export interface DriverCall {
   readonly volume: VolumeId | null;
 }
 
-interface FakeGuest {
-  readonly spec: GuestSpec;
-  readonly disks: Map<VolumeId, GuestDisk>;
-  /** What the running guest was told of each disk; empty when it is off. */
-  readonly guestBytes: Map<VolumeId, Bytes>;
-  powerState: PowerState;
-}
-
 const CALLS_KEPT = 1_000;
 
 /**
  * A hypervisor in memory, for tests, load and simulation: it keeps its guests, and measures the host's devices when it
- * opens or resizes a disk, as a real one does. Its guests let go of a disk at once. It passes the same conformance suite
- * as the libvirt driver. What follows `close` is for the test that holds it.
+ * opens or resizes a disk, as a real one does. Its guests let go of a disk at once, and shut down at once when they are
+ * asked unless they are deaf. It passes the same conformance suite as the libvirt driver. What follows `close` is for
+ * the test that holds it.
  */
 export class FakeDriver implements VirtDriver {
   readonly name = 'fake';
   readonly liveResize: LiveResize = {
     resizeDisk: (server, volume, size) =>
-      this.answer({ method: 'resizeDisk', server, volume }, () => this.resizeDisk(server, volume, size)),
+      this.answer({ method: 'resizeDisk', server, volume }, () =>
+        this.model.resize(this.model.mustFind(server), volume, size),
+      ),
   };
   /** The last 1,000 calls, in the order in which they came. */
   readonly calls: DriverCall[] = [];
-  private readonly held = new Map<ServerId, FakeGuest>();
-  private readonly foreign = new Map<string, string>();
-  private readonly busyVolumes = new Set<VolumeId>();
+  private readonly model: FakeGuests;
   private readonly faults = new Faults<DriverMethod>();
   private readonly listeners = new Set<(server: ServerId, powerState: PowerState) => void>();
+  private readonly stopsWaiting = new Set<() => void>();
   private readonly locks = new Locks();
   private reachable = true;
 
-  constructor(private readonly options: FakeDriverOptions) {}
+  constructor(private readonly options: FakeDriverOptions) {
+    this.model = new FakeGuests(options.deviceSize, (guest) => {
+      this.stopsWaiting.forEach((ring) => ring());
+      this.tell(guest);
+    });
+  }
 
   hypervisor(): Promise<HypervisorFacts> {
+    const facts = { type: 'fake', version: '1.0.0', hostname: 'fake', vcpus: 8, memoryMib: 16_384 };
     return this.answer({ method: 'hypervisor', server: null, volume: null }, () =>
-      Promise.resolve({
-        type: 'fake',
-        version: '1.0.0',
-        hostname: 'fake',
-        vcpus: 8,
-        memoryMib: 16_384,
-        ...this.options.hypervisor,
-      }),
+      Promise.resolve({ ...facts, ...this.options.hypervisor }),
     );
   }
 
   guests(): Promise<Guest[]> {
     return this.answer({ method: 'guests', server: null, volume: null }, () =>
-      Promise.resolve([...this.held.values()].map(asGuest)),
+      Promise.resolve([...this.model.held.values()].map(asGuest)),
     );
   }
 
   guest(server: ServerId): Promise<Guest | null> {
     return this.answer({ method: 'guest', server, volume: null }, () => {
-      const guest = this.find(server);
+      const guest = this.model.find(server);
       return Promise.resolve(guest ? asGuest(guest) : null);
     });
   }
 
   createGuest(spec: GuestSpec): Promise<Guest> {
     return this.answer({ method: 'createGuest', server: spec.server, volume: null }, async () => {
-      const guest = this.find(spec.server) ?? this.define(spec);
-      if (guest.powerState === 'shutdown' || guest.powerState === 'crashed') await this.start(guest);
+      refuseSharedQcow2(spec.server, spec.disks);
+      const guest = this.model.find(spec.server) ?? this.model.define(spec);
+      await this.model.startIfOff(guest);
       return asGuest(guest);
     });
   }
 
   destroyGuest(server: ServerId): Promise<void> {
     return this.answer({ method: 'destroyGuest', server, volume: null }, () => {
-      const guest = this.find(server);
-      if (guest && guest.powerState !== 'shutdown') this.changePowerState(guest, 'shutdown');
-      this.held.delete(server);
+      const guest = this.model.find(server);
+      if (guest && guest.powerState !== 'shutdown') this.model.changePowerState(guest, 'shutdown');
+      this.model.held.delete(server);
       return Promise.resolve();
     });
   }
 
+  startGuest(server: ServerId): Promise<Guest> {
+    return this.answer({ method: 'startGuest', server, volume: null }, async () => {
+      const guest = this.model.mustFind(server);
+      await this.model.startIfOff(guest);
+      return asGuest(guest);
+    });
+  }
+
+  stopGuest(server: ServerId, grace: Millis, signal: AbortSignal): Promise<void> {
+    // Others may act on the guest while it is waited for.
+    return this.answer(
+      { method: 'stopGuest', server, volume: null },
+      () => this.stop(server, grace, signal),
+      'no lock',
+    );
+  }
+
   attachDisk(server: ServerId, disk: GuestDisk): Promise<Guest> {
     return this.answer({ method: 'attachDisk', server, volume: disk.volume }, async () => {
-      const guest = this.mustFind(server);
-      if (!guest.disks.has(disk.volume)) {
-        if ([...guest.disks.values()].some(({ device }) => device === disk.device)) {
-          throw refused('another disk has that device name', { server, device: disk.device });
-        }
-        if (hasLiveDisks(guest.powerState)) guest.guestBytes.set(disk.volume, await this.openDevice(disk));
-        guest.disks.set(disk.volume, disk);
-      }
+      refuseSharedQcow2(server, [disk]);
+      const guest = this.model.mustFind(server);
+      await this.model.attach(guest, disk);
       return asGuest(guest);
     });
   }
 
   detachDisk(server: ServerId, volume: VolumeId): Promise<void> {
     return this.answer({ method: 'detachDisk', server, volume }, () => {
-      const guest = this.find(server);
-      guest?.disks.delete(volume);
-      guest?.guestBytes.delete(volume);
+      const guest = this.model.find(server);
+      if (guest) this.model.detach(guest, volume);
       return Promise.resolve();
     });
   }
@@ -140,107 +162,71 @@ export class FakeDriver implements VirtDriver {
 
   /** What somebody else, or the guest itself, does to a guest: it is told as the hypervisor's event. */
   async setPowerState(server: ServerId, powerState: PowerState): Promise<void> {
-    const guest = this.mustFind(server);
-    if (powerState === 'running' && !hasLiveDisks(guest.powerState)) await this.start(guest);
-    else this.changePowerState(guest, powerState);
+    const guest = this.model.mustFind(server);
+    if (powerState === 'running' && !hasLiveDisks(guest.powerState)) await this.model.powerOn(guest);
+    else this.model.changePowerState(guest, powerState);
+  }
+
+  /** From now on the guest does not listen, or listens again, when it is asked to shut down. */
+  setDeaf(server: ServerId, isDeaf: boolean): void {
+    this.model.mustFind(server).isDeaf = isDeaf;
   }
 
   /** A domain of somebody else's. */
   addForeignDomain(uuid: string, name: string): void {
-    this.foreign.set(uuid, name);
+    this.model.foreign.set(uuid, name);
   }
 
-  /** As long as a block job or a migration runs on it, a disk cannot be resized. */
+  /** As long as a block job or a migration runs on it, a disk cannot be resized nor its guest stopped. */
   setBusy(volume: VolumeId, busy: boolean): void {
-    if (busy) this.busyVolumes.add(volume);
-    else this.busyVolumes.delete(volume);
+    if (busy) this.model.busyVolumes.add(volume);
+    else this.model.busyVolumes.delete(volume);
   }
 
   /** The hypervisor goes away, or comes back; guests go on, and after it every power state is told. */
   setReachable(reachable: boolean): void {
     const cameBack = reachable && !this.reachable;
     this.reachable = reachable;
-    if (cameBack) for (const guest of this.held.values()) this.tell(guest);
+    if (cameBack) for (const guest of this.model.held.values()) this.tell(guest);
   }
 
-  private async answer<T>(call: DriverCall, work: () => Promise<T>): Promise<T> {
+  private async answer<T>(call: DriverCall, work: () => Promise<T>, locked: 'lock' | 'no lock' = 'lock'): Promise<T> {
     this.calls.push(call);
     if (this.calls.length > CALLS_KEPT) this.calls.shift();
     const after = await this.faults.take(call.method);
-    if (!this.reachable) throw new NovellaError('hypervisor-unreachable', 'the hypervisor does not answer');
-    const result = await (call.server === null ? work() : this.locks.hold(call.server, work));
+    if (!this.reachable) throw unreachable();
+    const lock = locked === 'lock' ? call.server : null;
+    const result = await (lock === null ? work() : this.locks.hold(lock, work));
     await after();
     return result;
   }
 
-  private find(server: ServerId): FakeGuest | null {
-    if (this.foreign.has(server)) {
-      throw new NovellaError('domain-not-ours', 'the domain of that uuid is not one of ours', { server });
-    }
-    return this.held.get(server) ?? null;
+  private async stop(server: ServerId, grace: Millis, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const guest = this.model.mustFind(server);
+    const { run } = guest;
+    if (run === null) return;
+    this.model.refuseWhileBusy(guest);
+    const canHear = guest.powerState === 'running' && grace > 0;
+    if (canHear && guest.isDeaf) await this.untilRunEnds(guest, run, grace, signal);
+    if (guest.run !== run) return;
+    if (!this.reachable) throw unreachable();
+    this.model.refuseWhileBusy(guest);
+    this.model.changePowerState(guest, 'shutdown');
   }
 
-  private mustFind(server: ServerId): FakeGuest {
-    const guest = this.find(server);
-    if (!guest) throw new NovellaError('domain-not-found', 'the hypervisor has no such domain', { server });
-    return guest;
-  }
-
-  private define(spec: GuestSpec): FakeGuest {
-    const names = [...this.foreign.values(), ...[...this.held.values()].map(({ spec: { domainName } }) => domainName)];
-    if (names.includes(spec.domainName)) {
-      const facts = { server: spec.server, domainName: spec.domainName };
-      throw new NovellaError('domain-not-ours', 'another domain has that name', facts);
-    }
-    const disks = new Map(spec.disks.map((disk) => [disk.volume, disk]));
-    const guest: FakeGuest = { spec, disks, guestBytes: new Map(), powerState: 'shutdown' };
-    this.held.set(spec.server, guest);
-    return guest;
-  }
-
-  private async start(guest: FakeGuest): Promise<void> {
-    const opened = [...guest.disks.values()].map(async (disk) => [disk.volume, await this.openDevice(disk)] as const);
-    for (const [volume, size] of await Promise.all(opened)) guest.guestBytes.set(volume, size);
-    this.changePowerState(guest, 'running');
-  }
-
-  private async resizeDisk(server: ServerId, volume: VolumeId, size: Bytes): Promise<Bytes> {
-    const guest = this.mustFind(server);
-    const facts = { server, volume, wanted: size, powerState: guest.powerState };
-    if (!hasLiveDisks(guest.powerState)) {
-      throw refused('only the disk of a running or paused guest can be resized', facts);
-    }
-    const disk = guest.disks.get(volume);
-    const before = guest.guestBytes.get(volume);
-    if (!disk || before === undefined) {
-      throw new NovellaError('guest-disk-missing', 'the guest has no disk of that volume', facts);
-    }
-    if (size <= before) return before;
-    const hostBytes = await this.openDevice(disk);
-    if (hostBytes < size) {
-      const measured = { ...facts, hostBytes };
-      throw new NovellaError('disk-cannot-grow', "the host's device is smaller than the wanted size", measured);
-    }
-    if (this.busyVolumes.has(volume)) {
-      throw new NovellaError('guest-busy', 'a block job or a migration runs on the disk', facts);
-    }
-    guest.guestBytes.set(volume, size);
-    return size;
-  }
-
-  private async openDevice(disk: GuestDisk): Promise<Bytes> {
+  private async untilRunEnds(guest: FakeGuest, run: number, grace: Millis, signal: AbortSignal): Promise<void> {
+    const { clock = realTime } = this.options;
+    const alarm = newAlarm(clock);
+    const look = (): void => {
+      if (guest.run !== run) alarm.ring();
+    };
+    this.stopsWaiting.add(look);
     try {
-      return await this.options.deviceSize(disk.source);
-    } catch (error) {
-      const facts = { volume: disk.volume, path: disk.source.path };
-      throw new NovellaError('hypervisor-refused', "the host's device cannot be opened", facts, { cause: error });
+      await alarm.sleep(grace, signal);
+    } finally {
+      this.stopsWaiting.delete(look);
     }
-  }
-
-  private changePowerState(guest: FakeGuest, powerState: PowerState): void {
-    guest.powerState = powerState;
-    if (!hasLiveDisks(powerState)) guest.guestBytes.clear();
-    this.tell(guest);
   }
 
   private tell(guest: FakeGuest): void {
@@ -248,19 +234,4 @@ export class FakeDriver implements VirtDriver {
   }
 }
 
-function asGuest({ spec, disks, guestBytes, powerState }: FakeGuest): Guest {
-  return {
-    server: spec.server,
-    powerState,
-    disks: [...disks.values()].map(({ volume, device, source }) => ({
-      volume,
-      device,
-      path: source.path,
-      guestBytes: guestBytes.get(volume) ?? null,
-    })),
-  };
-}
-
-function refused(message: string, facts: Record<string, string | number>): NovellaError {
-  return new NovellaError('hypervisor-refused', message, facts);
-}
+const unreachable = (): NovellaError => new NovellaError('hypervisor-unreachable', 'the hypervisor does not answer');

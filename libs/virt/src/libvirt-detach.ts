@@ -1,10 +1,9 @@
-import { NovellaError, type ServerId, type VolumeId } from '@novella/core';
-import type { LibvirtClient } from '@novella/libvirt';
+import { type ErrorFacts, NovellaError, type PowerState, type ServerId, type VolumeId } from '@novella/core';
+import { type LibvirtClient, LIFECYCLE } from '@novella/libvirt';
 import type { VolumeDisk } from './domain-read.js';
 import { detachXml, diskAlias } from './domain-xml.js';
 import { domainRef, type LibvirtDomains, XML } from './libvirt-domains.js';
 import { isDeviceGone, isLibvirtError, isUnplugUnderWay } from './libvirt-faults.js';
-import { hasLiveDisks } from './power-state.js';
 
 export interface DetachLimits {
   /** How long the guest may take to let go before it is asked again. */
@@ -21,44 +20,61 @@ interface DetachIo {
 const MODIFY = { live: 1, config: 2 } as const;
 
 /**
- * Takes a volume's disk out of the definition and out of the running guest, which must let go of it by itself: a guest
- * that boots or has hung does not, and is asked again. nova:virt/libvirt/driver.py _detach_with_retry
+ * Takes a volume's disk out of the running guest and then out of the definition. The guest must let go by itself: one
+ * that boots or has hung does not, and is asked again. The definition comes last (Nova's comes first), so that a guest
+ * which never lets go keeps the disk in both, as the record does.
+ * nova:virt/libvirt/driver.py _detach_with_retry
  */
 export async function detachFromGuest(io: DetachIo, server: ServerId, volume: VolumeId): Promise<void> {
-  for (let attempt = 1; attempt <= io.limits.attempts; attempt += 1) {
-    const disks = await findDisks(io, server, volume);
-    if (disks.config) await detach(io, server, disks.config, MODIFY.config);
-    if (!disks.live) return;
-    const end = await detachLive(io, server, volume, disks.live);
-    if (end === 'refused') throw guestBusy(server, volume, attempt, 'the guest refused to let go of the disk');
-  }
-  if ((await findDisks(io, server, volume)).live) {
-    throw guestBusy(server, volume, io.limits.attempts, 'the guest did not let go of the disk');
+  for (let asked = 0; ;) {
+    const { live, config, powerState } = await findDisks(io, server, volume);
+    if (live) {
+      const busy = (why: string): NovellaError => guestBusy(server, volume, { asked, powerState }, why);
+      if (!canLetGo(live, powerState)) throw busy('a guest that does not run cannot let go of the disk');
+      if (asked >= io.limits.attempts) throw busy('the guest did not let go of the disk');
+      asked += 1;
+      if ((await detachLive(io, server, volume, live)) === 'refused') {
+        throw busy('the guest refused to let go of the disk');
+      }
+    } else if (config) {
+      await detach(io, server, config, MODIFY.config);
+    } else {
+      return;
+    }
   }
 }
 
 interface DisksOfVolume {
   readonly config: VolumeDisk | undefined;
   readonly live: VolumeDisk | undefined;
+  readonly powerState: PowerState;
 }
 
 async function findDisks({ domains }: DetachIo, server: ServerId, volume: VolumeId): Promise<DisksOfVolume> {
   const [current, config] = await Promise.all([domains.find(server), domains.find(server, XML.inactive)]);
   const ofVolume = (disks: readonly VolumeDisk[] = []): VolumeDisk | undefined =>
     disks.find((disk) => disk.volume === volume);
-  const live = current && hasLiveDisks(current.powerState) ? ofVolume(current.volumeDisks) : undefined;
-  return { config: ofVolume(config?.volumeDisks), live };
+  const live = current && current.id !== null ? ofVolume(current.volumeDisks) : undefined;
+  return { config: ofVolume(config?.volumeDisks), live, powerState: current?.powerState ?? 'shutdown' };
 }
 
-/** A disk or domain that has gone meanwhile is what was wanted. */
+/** QEMU takes a disk from the SCSI bus by itself; a PCI device goes when the guest has answered. */
+const canLetGo = (disk: VolumeDisk, powerState: PowerState): boolean =>
+  disk.bus === 'scsi' || powerState === 'running' || powerState === 'shutdown';
+
+/** A disk, a process or a domain that has gone meanwhile is what was wanted: who calls looks again. */
 async function detach({ client }: DetachIo, server: ServerId, disk: VolumeDisk, flags: number): Promise<void> {
   const xml = detachXml(disk.device, disk.bus);
   try {
     await client.call('domainDetachDeviceFlags', { domain: domainRef(server), xml, flags });
   } catch (error) {
-    if (!isDeviceGone(error) && !isUnplugUnderWay(error) && !isLibvirtError(error, 'noDomain')) throw error;
+    const gone = isDeviceGone(error) || isLibvirtError(error, 'noDomain', 'operationInvalid');
+    if (!gone && !isUnplugUnderWay(error)) throw error;
   }
 }
+
+/** A guest that was paused or has ended meanwhile answers nothing any more. */
+const STOPS_ANSWERING: readonly number[] = [LIFECYCLE.suspended, LIFECYCLE.stopped, LIFECYCLE.pmSuspended];
 
 type WaitEnd = 'refused' | 'look again';
 
@@ -93,6 +109,9 @@ function waitForGuest(
       client.on('device-removal-failed', (event) => {
         if (isOurs(event)) resolve('refused');
       }),
+      client.on('lifecycle', ({ domain, event }) => {
+        if (domain.uuid === server && STOPS_ANSWERING.includes(event)) resolve('look again');
+      }),
       client.onDisconnected(() => resolve('look again')),
       client.onReconnected(() => resolve('look again')),
     );
@@ -100,6 +119,6 @@ function waitForGuest(
   return { end, stop: () => stops.forEach((stop) => stop()) };
 }
 
-function guestBusy(server: ServerId, volume: VolumeId, attempts: number, message: string): NovellaError {
-  return new NovellaError('guest-busy', message, { server, volume, attempts });
+function guestBusy(server: ServerId, volume: VolumeId, facts: ErrorFacts, message: string): NovellaError {
+  return new NovellaError('guest-busy', message, { server, volume, ...facts });
 }

@@ -86,7 +86,16 @@ export class LibvirtDomains {
     return { capacity: bytesFromBigint(info.capacity), physical: bytesFromBigint(info.physical) };
   }
 
+  /** State and XML are two answers: a guest that was started between them is read again. */
   private async read(domain: DomainRef, xmlFlags: number): Promise<FoundDomain | null> {
+    for (let attempt = 1; ; attempt += 1) {
+      const found = await this.readOnce(domain, xmlFlags);
+      const started = xmlFlags === XML.current && found?.id === null && hasLiveDisks(found.powerState);
+      if (!started || attempt >= READ_ATTEMPTS) return found;
+    }
+  }
+
+  private async readOnce(domain: DomainRef, xmlFlags: number): Promise<FoundDomain | null> {
     try {
       const [{ xml }, { state }] = await Promise.all([
         this.client.call('domainGetXmlDesc', { domain, flags: xmlFlags }),
@@ -113,7 +122,9 @@ export class LibvirtDomains {
       const guestBytes = live ? (await this.blockInfo(server, device)).capacity : null;
       return { volume, device, path, guestBytes };
     });
-    return { server, powerState: found.powerState, disks: await Promise.all(disks) };
+    const isOff = found.powerState === 'shutdown' || found.powerState === 'crashed';
+    const run = isOff ? null : found.id;
+    return { server, powerState: found.powerState, run, disks: await Promise.all(disks) };
   }
 
   private async readAgainIfChanged<T>(read: () => Promise<T>): Promise<T> {

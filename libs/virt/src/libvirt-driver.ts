@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import {
-  type Bytes,
   type Log,
+  type Millis,
   NovellaError,
   parseServerId,
   type PowerState,
@@ -9,12 +9,16 @@ import {
   type VolumeId,
 } from '@novella/core';
 import { type DomainRef, LibvirtClient, LIFECYCLE } from '@novella/libvirt';
+import { realTime, type WaitClock } from './alarm.js';
+import { refuseSharedQcow2 } from './disk-rules.js';
 import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver } from './driver.js';
 import { diskAlias, diskXml, type DomainOptions, domainXml, freeScsiUnits } from './domain-xml.js';
 import type { VolumeDisk } from './domain-read.js';
 import { detachFromGuest, type DetachLimits } from './libvirt-detach.js';
-import { domainRef, LibvirtDomains, XML } from './libvirt-domains.js';
+import { domainRef, type FoundDomain, LibvirtDomains, XML } from './libvirt-domains.js';
 import { isLibvirtError, translated } from './libvirt-faults.js';
+import { resizeLiveDisk } from './libvirt-resize.js';
+import { stopGuest, type StopIo, type StopLimits, untilEnded } from './libvirt-stop.js';
 import { hasLiveDisks, powerStateAfter } from './power-state.js';
 import { Locks } from './locks.js';
 
@@ -25,12 +29,14 @@ export interface LibvirtDriverOptions {
   readonly machine?: string;
   readonly pciRootPorts?: number;
   readonly detach?: Partial<DetachLimits>;
+  readonly stop?: Partial<StopLimits>;
+  /** What a stop waits by; the machine's own time without it. */
+  readonly clock?: WaitClock;
   readonly callTimeoutMs?: number;
   readonly log?: Log;
 }
 
 const MODIFY = { live: 1, config: 2 } as const;
-const RESIZE_IN_BYTES = 1;
 /** Managed save, snapshots' and checkpoints' metadata, NVRAM: nothing of a server that is gone stays behind. */
 const UNDEFINE_ALL = 1 | 2 | 4 | 16;
 
@@ -43,13 +49,18 @@ export class LibvirtDriver implements VirtDriver {
   readonly liveResize: LiveResize = {
     // One at a time: between its look and its change another one could make the disk larger, and it then smaller.
     resizeDisk: (server, volume, size) =>
-      this.locks.hold(`${server} ${volume}`, () => this.resizeDisk(server, volume, size)),
+      translated({ server, volume, wanted: size }, () =>
+        this.locks.hold(`${server} ${volume}`, () =>
+          resizeLiveDisk({ client: this.client, domains: this.domains }, server, volume, size),
+        ),
+      ),
   };
   private readonly client: LibvirtClient;
   private readonly domains: LibvirtDomains;
   private readonly locks = new Locks();
   private readonly domainOptions: DomainOptions;
   private readonly detachLimits: DetachLimits;
+  private readonly stopIo: StopIo;
   private readonly powerStateListeners = new Set<(server: ServerId, powerState: PowerState) => void>();
   /** Starting a guest alone brings two events: only changes are told. */
   private readonly powerStateTold = new Map<ServerId, PowerState>();
@@ -66,6 +77,9 @@ export class LibvirtDriver implements VirtDriver {
       pciRootPorts: options.pciRootPorts ?? 16,
     };
     this.detachLimits = { waitMs: 20_000, attempts: 8, ...options.detach };
+    const { client, domains, locks } = this;
+    const limits = { askAgainMs: 10_000, ...options.stop };
+    this.stopIo = { client, domains, locks, clock: options.clock ?? realTime, limits };
     const report = (work: () => Promise<void>): void => {
       this.eventsHandled = this.eventsHandled.then(work).catch((error: unknown) => {
         options.log?.warn('a power state could not be read; the next event or listing brings it', { error });
@@ -121,12 +135,28 @@ export class LibvirtDriver implements VirtDriver {
     const { server } = spec;
     return translated({ server }, () =>
       this.locks.hold(server, async () => {
+        refuseSharedQcow2(server, spec.disks);
         const found = await this.domains.find(server);
         if (!found) await this.define(spec);
-        if (!found || found.powerState === 'shutdown' || found.powerState === 'crashed') await this.start(server);
+        if (!found || isOff(found)) await this.start(server, found);
         return this.mustRead(server);
       }),
     );
+  }
+
+  async startGuest(server: ServerId): Promise<Guest> {
+    return translated({ server }, () =>
+      this.locks.hold(server, async () => {
+        const found = await this.domains.find(server);
+        if (!found) throw notFound(server);
+        if (isOff(found)) await this.start(server, found);
+        return this.mustRead(server);
+      }),
+    );
+  }
+
+  stopGuest(server: ServerId, grace: Millis, signal: AbortSignal): Promise<void> {
+    return translated({ server }, () => stopGuest(this.stopIo, server, grace, signal));
   }
 
   async destroyGuest(server: ServerId): Promise<void> {
@@ -147,6 +177,7 @@ export class LibvirtDriver implements VirtDriver {
   async attachDisk(server: ServerId, disk: GuestDisk): Promise<Guest> {
     return translated({ server, volume: disk.volume }, () =>
       this.locks.hold(server, async () => {
+        refuseSharedQcow2(server, [disk]);
         const [live, config] = await Promise.all([this.domains.find(server), this.domains.find(server, XML.inactive)]);
         if (!live || !config) throw notFound(server);
         const has = (disks: readonly VolumeDisk[]): boolean => disks.some(({ volume }) => volume === disk.volume);
@@ -181,37 +212,6 @@ export class LibvirtDriver implements VirtDriver {
     await this.client.close();
   }
 
-  private async resizeDisk(server: ServerId, volume: VolumeId, size: Bytes): Promise<Bytes> {
-    return translated({ server, volume, wanted: size }, async () => {
-      const found = await this.domains.find(server);
-      if (!found) throw notFound(server);
-      const facts = { server, volume, wanted: size, powerState: found.powerState };
-      if (!hasLiveDisks(found.powerState)) {
-        throw new NovellaError(
-          'hypervisor-refused',
-          'only the disk of a running or paused guest can be resized',
-          facts,
-        );
-      }
-      const disk = found.volumeDisks.find((one) => one.volume === volume);
-      if (!disk) throw new NovellaError('guest-disk-missing', 'the guest has no disk of that volume', facts);
-      const before = await this.domains.blockInfo(server, disk.device);
-      if (size <= before.capacity) return before.capacity;
-      // QEMU would grow a raw file by itself, past what the volume service gave it.
-      if (before.physical < size) {
-        const measured = { ...facts, hostBytes: before.physical };
-        throw new NovellaError('disk-cannot-grow', "the host's device is smaller than the wanted size", measured);
-      }
-      await this.client.call('domainBlockResize', {
-        domain: domainRef(server),
-        disk: disk.device,
-        size: BigInt(size),
-        flags: RESIZE_IN_BYTES,
-      });
-      return (await this.domains.blockInfo(server, disk.device)).capacity;
-    });
-  }
-
   private async define(spec: GuestSpec): Promise<void> {
     const named = await this.domains.uuidOfName(spec.domainName);
     if (named !== null && named !== spec.server) {
@@ -221,7 +221,8 @@ export class LibvirtDriver implements VirtDriver {
     await this.client.call('domainDefineXmlFlags', { xml: domainXml(spec, this.domainOptions), flags: 0 });
   }
 
-  private async start(server: ServerId): Promise<void> {
+  private async start(server: ServerId, found: FoundDomain | null): Promise<void> {
+    if (found && found.id !== null) await untilEnded(this.stopIo, server, found);
     // Refused as invalid when somebody else has started it meanwhile: what is there is read afterwards.
     await this.unless(['operationInvalid'], () =>
       this.client.call('domainCreateWithFlags', { domain: domainRef(server), flags: 0 }),
@@ -262,6 +263,8 @@ export class LibvirtDriver implements VirtDriver {
     for (const listener of this.powerStateListeners) listener(server, powerState);
   }
 }
+
+const isOff = ({ powerState }: FoundDomain): boolean => powerState === 'shutdown' || powerState === 'crashed';
 
 function notFound(server: ServerId): NovellaError {
   return new NovellaError('domain-not-found', 'libvirt has no such domain', { server });

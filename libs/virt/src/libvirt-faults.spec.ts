@@ -9,6 +9,7 @@ describe('translated', () => {
     [42, 'Domain not found: no domain with matching uuid', 'domain-not-found'],
     [1, "internal error: unable to execute QEMU command 'block_resize': Cannot grow device files", 'disk-cannot-grow'],
     [1, "internal error: unable to execute QEMU command 'block_resize': Device '(null)' is in use", 'guest-busy'],
+    [1, "internal error: unable to execute QEMU command 'device_del': Hot-unplug failed: guest is busy", 'guest-busy'],
     [68, 'Timed out during operation: cannot acquire state change lock (held by monitor)', 'guest-busy'],
     [83, "disk 'vdb' already in active block job", 'guest-busy'],
     [55, 'Requested operation is not valid: domain is not running', 'hypervisor-refused'],

@@ -19,7 +19,7 @@ const says = (error: unknown, text: string): boolean => error instanceof Error &
 
 /** QEMU's words for a disk that has nowhere to grow: a device that is as large as it gets, read-only, a full file system. */
 const CANNOT_GROW_TEXT = /cannot grow device files|read-?only|no space left on device|file too large/i;
-const BUSY_TEXT = /active block job|\bis in use\b|cannot acquire state change lock|migrat/i;
+const BUSY_TEXT = /active block job|guest is busy|\bis in use\b|cannot acquire state change lock|migrat/i;
 
 function codeOf(error: LibvirtError): ErrorCode {
   if (isLibvirtError(error, 'noDomain')) return 'domain-not-found';

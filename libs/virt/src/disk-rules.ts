@@ -1,0 +1,15 @@
+import { NovellaError, type ServerId } from '@novella/core';
+import type { GuestDisk } from './driver.js';
+
+/**
+ * Two writers of one qcow2 file each keep its tables in memory, and so destroy it. QEMU would refuse the second by its
+ * lock, but only on one host, and only when the second starts.
+ */
+export function refuseSharedQcow2(server: ServerId, disks: readonly GuestDisk[]): void {
+  const shared = disks.find(({ format, shareable }) => format === 'qcow2' && shareable);
+  if (!shared) return;
+  const facts = { server, volume: shared.volume, format: shared.format, shareable: true };
+  throw new NovellaError('hypervisor-refused', 'a qcow2 disk cannot be shared between guests', facts, {
+    grade: 'final',
+  });
+}

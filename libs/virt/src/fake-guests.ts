@@ -1,0 +1,180 @@
+import type { HostDevice } from '@novella/brick';
+import {
+  type Bytes,
+  bytes,
+  type ErrorFacts,
+  NovellaError,
+  type PowerState,
+  type ServerId,
+  type VolumeId,
+} from '@novella/core';
+import type { Guest, GuestDisk, GuestSpec } from './driver.js';
+import { hasLiveDisks } from './power-state.js';
+
+export interface FakeGuest {
+  readonly spec: GuestSpec;
+  readonly disks: Map<VolumeId, GuestDisk>;
+  /** What the running guest was told of each disk; empty when it is off. */
+  readonly guestBytes: Map<VolumeId, Bytes>;
+  powerState: PowerState;
+  run: number | null;
+  /** It does not listen when it is asked to shut down. */
+  isDeaf: boolean;
+}
+
+/** What a fake hypervisor holds and how it opens disks: as QEMU does, with its locks and its own growing of qcow2. */
+export class FakeGuests {
+  readonly held = new Map<ServerId, FakeGuest>();
+  readonly foreign = new Map<string, string>();
+  readonly busyVolumes = new Set<VolumeId>();
+  /** By path: the size that a qcow2 file has from us, which no look at the host shows. */
+  private readonly grownQcow2 = new Map<string, Bytes>();
+  private runs = 0;
+
+  constructor(
+    private readonly deviceSize: (device: HostDevice, format: GuestDisk['format']) => Promise<Bytes>,
+    private readonly onPowerState: (guest: FakeGuest) => void,
+  ) {}
+
+  find(server: ServerId): FakeGuest | null {
+    if (this.foreign.has(server)) {
+      throw new NovellaError('domain-not-ours', 'the domain of that uuid is not one of ours', { server });
+    }
+    return this.held.get(server) ?? null;
+  }
+
+  mustFind(server: ServerId): FakeGuest {
+    const guest = this.find(server);
+    if (!guest) throw new NovellaError('domain-not-found', 'the hypervisor has no such domain', { server });
+    return guest;
+  }
+
+  define(spec: GuestSpec): FakeGuest {
+    const names = [...this.foreign.values(), ...[...this.held.values()].map(({ spec: { domainName } }) => domainName)];
+    if (names.includes(spec.domainName)) {
+      const facts = { server: spec.server, domainName: spec.domainName };
+      throw new NovellaError('domain-not-ours', 'another domain has that name', facts);
+    }
+    const disks = new Map(spec.disks.map((disk) => [disk.volume, disk]));
+    const off = { powerState: 'shutdown', run: null, isDeaf: false } as const;
+    const guest: FakeGuest = { spec, disks, guestBytes: new Map(), ...off };
+    this.held.set(spec.server, guest);
+    return guest;
+  }
+
+  async startIfOff(guest: FakeGuest): Promise<void> {
+    if (guest.powerState === 'shutdown' || guest.powerState === 'crashed') await this.powerOn(guest);
+  }
+
+  async powerOn(guest: FakeGuest): Promise<void> {
+    const opening = [...guest.disks.values()].map(async (disk) => [disk.volume, await this.open(guest, disk)] as const);
+    for (const [volume, size] of await Promise.all(opening)) guest.guestBytes.set(volume, size);
+    guest.run ??= this.runs += 1;
+    this.changePowerState(guest, 'running');
+  }
+
+  changePowerState(guest: FakeGuest, powerState: PowerState): void {
+    guest.powerState = powerState;
+    if (!hasLiveDisks(powerState)) guest.guestBytes.clear();
+    if (powerState === 'shutdown' || powerState === 'crashed') guest.run = null;
+    this.onPowerState(guest);
+  }
+
+  async attach(guest: FakeGuest, disk: GuestDisk): Promise<void> {
+    if (guest.disks.has(disk.volume)) return;
+    if ([...guest.disks.values()].some(({ device }) => device === disk.device)) {
+      throw refused('another disk has that device name', { server: guest.spec.server, device: disk.device });
+    }
+    if (hasLiveDisks(guest.powerState)) guest.guestBytes.set(disk.volume, await this.open(guest, disk));
+    guest.disks.set(disk.volume, disk);
+  }
+
+  /** A PCI device goes when the guest has answered, which a paused one cannot. */
+  detach(guest: FakeGuest, volume: VolumeId): void {
+    const { powerState, spec } = guest;
+    if (guest.disks.get(volume)?.bus === 'virtio' && (powerState === 'paused' || powerState === 'suspended')) {
+      const facts = { server: spec.server, volume, powerState };
+      throw new NovellaError('guest-busy', 'a guest that does not run cannot let go of the disk', facts);
+    }
+    guest.disks.delete(volume);
+    guest.guestBytes.delete(volume);
+  }
+
+  async resize(guest: FakeGuest, volume: VolumeId, size: Bytes): Promise<Bytes> {
+    const facts = { server: guest.spec.server, volume, wanted: size, powerState: guest.powerState };
+    if (!hasLiveDisks(guest.powerState)) {
+      throw refused('only the disk of a running or paused guest can be resized', facts);
+    }
+    const disk = guest.disks.get(volume);
+    const before = guest.guestBytes.get(volume);
+    if (!disk || before === undefined) {
+      throw new NovellaError('guest-disk-missing', 'the guest has no disk of that volume', facts);
+    }
+    if (size <= before) return before;
+    if (disk.format === 'raw') refuseToSetLength(disk, size, await this.measure(disk), facts);
+    if (disk.readOnly) throw new NovellaError('disk-cannot-grow', 'the disk is read-only', facts);
+    if (this.busyVolumes.has(volume)) {
+      throw new NovellaError('guest-busy', 'a block job or a migration runs on the disk', facts);
+    }
+    if (disk.format === 'qcow2') this.grownQcow2.set(disk.source.path, size);
+    guest.guestBytes.set(volume, size);
+    return size;
+  }
+
+  refuseWhileBusy({ spec: { server }, disks }: FakeGuest): void {
+    if (![...disks.keys()].some((volume) => this.busyVolumes.has(volume))) return;
+    throw new NovellaError('guest-busy', 'a migration, a backup or a block job of the guest is under way', { server });
+  }
+
+  private async open(guest: FakeGuest, disk: GuestDisk): Promise<Bytes> {
+    const size = await this.measure(disk);
+    for (const other of this.held.values()) {
+      if (other !== guest && hasLiveDisks(other.powerState)) refuseLocked(disk, [...other.disks.values()]);
+    }
+    return size;
+  }
+
+  private async measure({ volume, source, format }: GuestDisk): Promise<Bytes> {
+    try {
+      const size = await this.deviceSize(source, format);
+      return bytes(Math.max(size, this.grownQcow2.get(source.path) ?? 0));
+    } catch (error) {
+      const facts = { volume, path: source.path };
+      throw new NovellaError('hypervisor-refused', "the host's device cannot be opened", facts, { cause: error });
+    }
+  }
+}
+
+export function asGuest({ spec, disks, guestBytes, powerState, run }: FakeGuest): Guest {
+  return {
+    server: spec.server,
+    powerState,
+    run,
+    disks: [...disks.values()].map(({ volume, device, source }) => ({
+      volume,
+      device,
+      path: source.path,
+      guestBytes: guestBytes.get(volume) ?? null,
+    })),
+  };
+}
+
+/** QEMU's lock on an image: several readers, or several writers that all said so. */
+function refuseLocked(disk: GuestDisk, held: readonly GuestDisk[]): void {
+  const holder = held.find(({ source }) => source.path === disk.source.path);
+  if (!holder || (holder.shareable && disk.shareable) || (holder.readOnly && disk.readOnly)) return;
+  throw refused('another guest holds the lock of the image', { volume: disk.volume, path: disk.source.path });
+}
+
+function refuseToSetLength({ source }: GuestDisk, size: Bytes, hostBytes: Bytes, facts: ErrorFacts): void {
+  const measured = { ...facts, hostBytes };
+  if (hostBytes < size) {
+    throw new NovellaError('disk-cannot-grow', "the host's device is smaller than the wanted size", measured);
+  }
+  if (hostBytes > size && source.kind === 'file') {
+    throw refused('the file is larger than the wanted size and would be cut', measured);
+  }
+}
+
+const refused = (message: string, facts: ErrorFacts): NovellaError =>
+  new NovellaError('hypervisor-refused', message, facts);
