@@ -2,11 +2,15 @@ import {
   type AttachVolume,
   type BuildInstance,
   computeRpc,
+  type ConsoleOutput,
   type DeleteInstance,
   type DetachVolume,
   type ExtendVolume,
   type HandlersOf,
   type MessageFacts,
+  type RebootInstance,
+  type StartInstance,
+  type StopInstance,
 } from '@novella/contracts';
 import { RpcEndpoint } from '@novella/messaging';
 import { Inject } from '@nestjs/common';
@@ -41,7 +45,23 @@ export class ComputeEndpoint implements Handlers {
     return this.compute.handlers.extend_volume(command, message);
   }
 
+  start_instance(command: StartInstance, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.start_instance(command, message);
+  }
+
+  stop_instance(command: StopInstance, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.stop_instance(command, message);
+  }
+
+  reboot_instance(command: RebootInstance, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.reboot_instance(command, message);
+  }
+
   ping(nothing: Record<string, never>, message: MessageFacts): ReturnType<Handlers['ping']> {
     return this.compute.handlers.ping(nothing, message);
+  }
+
+  console_output(asked: ConsoleOutput, message: MessageFacts): ReturnType<Handlers['console_output']> {
+    return this.compute.handlers.console_output(asked, message);
   }
 }

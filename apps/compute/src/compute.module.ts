@@ -1,4 +1,5 @@
 import {
+  type BeforeApplicationShutdown,
   type DynamicModule,
   Inject,
   Module,
@@ -8,9 +9,12 @@ import {
 import { type Compute, type ComputeOptions, createCompute } from './compute.js';
 import { COMPUTE, ComputeEndpoint } from './compute.endpoint.js';
 
-/** One compute in a Nest application: reports once the application is up, ends its work after the transport has stopped. */
+/**
+ * One compute in a Nest application: reports once the application is up, ends what only waits before the transport stops,
+ * and lets go of the host after it.
+ */
 @Module({})
-export class ComputeModule implements OnApplicationBootstrap, OnApplicationShutdown {
+export class ComputeModule implements OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   constructor(@Inject(COMPUTE) private readonly compute: Compute) {}
 
   static register(options: ComputeOptions): DynamicModule {
@@ -24,6 +28,10 @@ export class ComputeModule implements OnApplicationBootstrap, OnApplicationShutd
 
   onApplicationBootstrap(): void {
     this.compute.start();
+  }
+
+  beforeApplicationShutdown(): void {
+    this.compute.beginStop();
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -1,11 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import type { Connectors, ProcessRunner } from '@novella/brick';
 import type { ClientOf, computeRpc, conductorRpc, HandlersOf } from '@novella/contracts';
-import { type Clock, type HostName, type Log, NovellaError, type Random } from '@novella/core';
+import { type Clock, type HostName, type Log, type Millis, NovellaError, type Random, seconds } from '@novella/core';
 import type { ImageService } from '@novella/image';
 import type { VirtDriver } from '@novella/virt';
-import { commandHandlers } from './command-handlers.js';
+import { commandHandlers, LONGEST_SHUTDOWN_GRACE } from './command-handlers.js';
+import { ConsoleSpace } from './console-space.js';
 import { EffectLocks } from './effect-locks.js';
+import type { SecretReader } from './host-io.js';
+import { rememberHostName } from './host-name.js';
 import { InstanceFiles } from './instance-files.js';
 import { Journal } from './journal.js';
 import { PowerStates } from './power-states.js';
@@ -23,6 +26,10 @@ export interface ComputeOptions {
   /** os-brick's dict of this host, sent with each report. */
   readonly connectorProperties: Readonly<Record<string, unknown>>;
   readonly images: ImageService;
+  /** What secrets for this host are sealed to. */
+  readonly hostKey: SecretReader & { readonly publicKey: string };
+  /** How long a guest that is asked to shut down may take before it loses its power: 60 s unless told, at most 100 s. */
+  readonly shutdownGrace?: Millis;
   readonly conductor: ClientOf<typeof conductorRpc>;
   readonly runner: ProcessRunner;
   readonly clock: Clock;
@@ -32,29 +39,42 @@ export interface ComputeOptions {
   readonly onStateLost: () => void;
 }
 
+/**
+ * How many commands a compute takes from its queue at once (the RPC server's `prefetch`). More than may run, so that those
+ * which wait for a server whose hypervisor does not answer leave room: a conductor sends one per volume of a server.
+ */
+export const COMMANDS_AT_ONCE = 64;
+
+const SHUTDOWN_GRACE = seconds(60);
+
 export interface Compute {
   /** What the RPC server of topic `compute` dispatches to. */
   readonly handlers: HandlersOf<typeof computeRpc>;
   /** Begins to report, and to tell power states. */
   start(): void;
-  /** Refuses new commands, waits for those that run, reports `stopping`, lets go of the state directory. */
+  /** Refuses new commands, and ends what waits inside those that run: neither is reported, both come again. */
+  beginStop(): void;
+  /** `beginStop`, then waits for the commands that run, reports `stopping`, lets go of the state directory. */
   stop(): Promise<void>;
 }
 
 /**
- * One compute on this host. Error `internal`, grade final: another holds the state directory. Error host-state-lost: its
- * journal is damaged.
+ * One compute on this host. Error `internal`, grade final: another holds the state directory. Error host-renamed: it is of
+ * a host of another name. Error host-state-lost: its journal is damaged.
  */
 export async function createCompute(options: ComputeOptions): Promise<Compute> {
-  const { host, stateDir, virt, conductor, clock, log } = options;
+  const { host, stateDir, virt, conductor, clock, log, shutdownGrace = SHUTDOWN_GRACE } = options;
+  if (shutdownGrace > LONGEST_SHUTDOWN_GRACE) {
+    throw new RangeError(`a grace of ${shutdownGrace} ms is longer than ${LONGEST_SHUTDOWN_GRACE} ms`);
+  }
   await mkdir(stateDir, { recursive: true });
-  const stateLost = new AbortController();
+  const stopping = new AbortController();
   const lock = await StateLock.take(stateDir, () => {
     log.error('the lock on the state directory was lost', { stateDir });
-    stateLost.abort(new NovellaError('host-state-lost', 'the lock on the state directory was lost'));
+    stopping.abort(new NovellaError('host-state-lost', 'the lock on the state directory was lost'));
     options.onStateLost();
   });
-  const journal = await Journal.open(stateDir).catch(async (error: unknown) => {
+  const journal = await openState(stateDir, host).catch(async (error: unknown) => {
     await lock.release();
     throw error;
   });
@@ -62,28 +82,43 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
   const locks = new EffectLocks();
   const files = new InstanceFiles(stateDir, options.runner);
   const reports = new ServiceReports(options);
+  const consoles = new ConsoleSpace({ files, runner: options.runner, clock, log });
   const powerStates = new PowerStates({ host, conductor, clock, log });
   let stopped: Promise<void> | null = null;
 
+  const beginStop = (): void => {
+    stopping.abort(new NovellaError('internal', 'the compute is stopping'));
+    void locks.close();
+  };
   const stop = async (): Promise<void> => {
+    beginStop();
     await locks.close();
+    await consoles.stop();
     await powerStates.stop();
     await reports.stop();
     await journal.close();
     await lock.release();
   };
 
+  const { connectors, images, hostKey } = options;
   return {
     handlers: commandHandlers({
       commands: { host, journal, locks, conductor, log },
-      host: { virt, connectors: options.connectors, images: options.images, files, journal, log },
+      host: { virt, connectors, images, hostKey, shutdownGrace, files, journal, log },
       clock,
-      signal: stateLost.signal,
+      signal: stopping.signal,
     }),
     start() {
       virt.onPowerState((server, powerState) => powerStates.changed(server, powerState));
       reports.start();
+      consoles.start();
     },
+    beginStop,
     stop: () => (stopped ??= stop()),
   };
+}
+
+async function openState(stateDir: string, host: HostName): Promise<Journal> {
+  await rememberHostName(stateDir, host);
+  return Journal.open(stateDir);
 }

@@ -1,19 +1,35 @@
 import type { HostDevice } from '@novella/brick';
 import type { MeasuredDisk, VolumeDisk } from '@novella/contracts';
-import { NovellaError } from '@novella/core';
+import { NovellaError, type ServerId } from '@novella/core';
 import type { Guest, GuestDisk } from '@novella/virt';
 import type { HostIo } from './host-io.js';
 
-/** A connected volume as the hypervisor shall present it. */
-export const guestDisk = (disk: VolumeDisk, source: HostDevice): GuestDisk => ({
-  volume: disk.volume,
-  source,
-  format: 'raw',
-  device: disk.device,
-  bus: disk.bus,
-  shareable: disk.shareable,
-  readOnly: disk.connection.accessMode === 'ro',
-});
+/** Error: domain-not-found when the server has no guest on this host. */
+export async function presentGuest({ virt }: Pick<HostIo, 'virt'>, server: ServerId): Promise<Guest> {
+  const guest = await virt.guest(server);
+  if (guest !== null) return guest;
+  throw new NovellaError('domain-not-found', 'the server has no guest on this host', { server });
+}
+
+/**
+ * A connected volume as the hypervisor shall present it. Error connector-unsupported for a qcow2 file that several guests
+ * may have: each would write its own idea of the file's tables.
+ */
+export function guestDisk(disk: VolumeDisk, source: HostDevice): GuestDisk {
+  const { volume, connection, device, bus, shareable } = disk;
+  if (shareable && connection.format === 'qcow2') {
+    throw new NovellaError('connector-unsupported', 'a qcow2 volume cannot be shared by servers', { volume });
+  }
+  return {
+    volume,
+    source,
+    format: connection.format,
+    device,
+    bus,
+    shareable,
+    readOnly: connection.accessMode === 'ro',
+  };
+}
 
 /** Reads one volume's sizes back. Error: guest-disk-missing when the guest has no disk of it. */
 export async function measureDisk(

@@ -1,5 +1,5 @@
-import type { Connectors } from '@novella/brick';
-import type { Log } from '@novella/core';
+import type { Connectors, VolumeSecret } from '@novella/brick';
+import type { Log, Millis } from '@novella/core';
 import type { ImageService } from '@novella/image';
 import type { VirtDriver } from '@novella/virt';
 import type { InstanceFiles } from './instance-files.js';
@@ -9,10 +9,19 @@ import type { Journal } from './journal.js';
 export interface HostIo {
   readonly virt: VirtDriver;
   readonly connectors: Connectors;
+  readonly hostKey: SecretReader;
   readonly images: ImageService;
   readonly files: InstanceFiles;
   readonly journal: Journal;
+  /** How long a guest that is asked to shut down may take before it loses its power. */
+  readonly shutdownGrace: Millis;
   readonly log: Log;
+}
+
+/** What this host alone can read. libs/sealing has it. */
+export interface SecretReader {
+  /** Error: secret-unreadable. */
+  unseal(sealed: string, boundTo: string): VolumeSecret;
 }
 
 /**

@@ -13,6 +13,8 @@ export interface RootDisk {
   readonly wantedBytes: Bytes;
 }
 
+export const CONSOLE_FILE = 'console.log';
+
 /** Copying an image ends before a build's deadline of 600 s. */
 const COPY_TIMEOUT = minutes(8);
 const RESIZE_TIMEOUT = minutes(1);
@@ -24,13 +26,22 @@ export class InstanceFiles {
     private readonly runner: ProcessRunner,
   ) {}
 
+  /** What holds the folders, each named by its server. */
+  get directory(): string {
+    return join(this.stateDir, 'instances');
+  }
+
+  folder(server: ServerId): string {
+    return join(this.directory, server);
+  }
+
   consolePath(server: ServerId): string {
-    return join(this.#folder(server), 'console.log');
+    return join(this.folder(server), CONSOLE_FILE);
   }
 
   /** Answers whether the folder was made now. */
   async makeFolder(server: ServerId): Promise<'made' | 'was-there'> {
-    const made = await mkdir(this.#folder(server), { recursive: true });
+    const made = await mkdir(this.folder(server), { recursive: true });
     return made === undefined ? 'was-there' : 'made';
   }
 
@@ -39,7 +50,7 @@ export class InstanceFiles {
    * there already is left as it is: a guest may have written to it.
    */
   async ensureRootDisk(server: ServerId, disk: RootDisk): Promise<string> {
-    const path = join(this.#folder(server), 'disk');
+    const path = join(this.folder(server), 'disk');
     if (await exists(path)) return path;
     const partial = `${path}.partial`;
     await rm(partial, { force: true });
@@ -56,11 +67,7 @@ export class InstanceFiles {
 
   /** Removes everything of the instance; nothing there is no error. */
   async remove(server: ServerId): Promise<void> {
-    await rm(this.#folder(server), { recursive: true, force: true });
-  }
-
-  #folder(server: ServerId): string {
-    return join(this.stateDir, 'instances', server);
+    await rm(this.folder(server), { recursive: true, force: true });
   }
 
   async #run(argv: readonly [string, ...string[]], timeout: typeof COPY_TIMEOUT): Promise<void> {

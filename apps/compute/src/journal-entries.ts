@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { bytes, isUuid, NovellaError, type ServerId, type VolumeId } from '@novella/core';
+import { bytes, isUuid, NovellaError, type OperationId, type ServerId, type VolumeId } from '@novella/core';
 import { z } from 'zod';
 
 /**
@@ -24,6 +24,15 @@ const entry = z.discriminatedUnion('kind', [
     volume,
     path: z.string(),
     lengths: z.array(z.int().nonnegative().transform(bytes)),
+  }),
+  /** The last reboot of a server that was begun, and the guest's run before it; `operation` null: forgotten. */
+  z.object({
+    kind: z.literal('reboot'),
+    server: uuid.transform((id) => id as ServerId),
+    operation: uuid.transform((id) => id as OperationId).nullable(),
+    /** Which request of the operation. */
+    seq: z.int(),
+    run: z.number().nullable(),
   }),
 ]);
 export type JournalEntry = z.output<typeof entry>;

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bytes, type ServerId, type VolumeId } from '@novella/core';
+import { bytes, type OperationId, type ServerId, type VolumeId } from '@novella/core';
 import { Journal, type Scope } from './journal.js';
 
 const SERVER = '5e7e0000-0000-4000-8000-000000000001' as ServerId;
@@ -106,6 +106,36 @@ describe('journal', () => {
       await journal.forgetLengths(VOLUME);
       expect(journal.ownLengths(VOLUME)).toBeNull();
       expect((await open()).ownLengths(VOLUME)).toBeNull();
+    });
+  });
+
+  describe('begun reboots', () => {
+    const first = { operation: 'e0000000-0000-4000-8000-000000000001' as OperationId, seq: 1, run: 7 };
+    const second = { operation: 'e0000000-0000-4000-8000-000000000002' as OperationId, seq: 2, run: null };
+
+    it('are the last of each server, also after a restart', async () => {
+      const journal = await open();
+      expect(journal.begunReboot(SERVER)).toBeNull();
+      await journal.noteReboot(SERVER, first);
+      expect((await open()).begunReboot(SERVER)).toEqual(first);
+      const restarted = await open();
+      await restarted.noteReboot(SERVER, second);
+      expect(restarted.begunReboot(SERVER)).toEqual(second);
+      expect((await open()).begunReboot(SERVER)).toEqual(second);
+    });
+
+    it('stay forgotten after a restart', async () => {
+      const journal = await open();
+      await journal.noteReboot(SERVER, first);
+      await journal.forgetReboot(SERVER);
+      expect(journal.begunReboot(SERVER)).toBeNull();
+      expect((await open()).begunReboot(SERVER)).toBeNull();
+    });
+
+    it('are on disk when they are noted', async () => {
+      const journal = await open();
+      await journal.noteReboot(SERVER, first);
+      expect(await readFile(path, 'utf8')).toContain(first.operation);
     });
   });
 

@@ -1,7 +1,8 @@
 import { type FileHandle, open, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Bytes, NovellaError, type ServerId, type VolumeId } from '@novella/core';
+import { type Bytes, NovellaError, type OperationId, type ServerId, type VolumeId } from '@novella/core';
 import { decodeJournal, encodeEntries, type JournalEntry } from './journal-entries.js';
+import { syncDirectory } from './sync-directory.js';
 
 /** What a command acts on: a whole server, or one volume of it. */
 export interface Scope {
@@ -15,6 +16,15 @@ export interface OwnLengths {
   readonly lengths: readonly Bytes[];
 }
 
+/** A reboot that was begun. */
+export interface BegunReboot {
+  readonly operation: OperationId;
+  /** Which of the operation's requests. */
+  readonly seq: number;
+  /** `Guest.run` before anything was done; null when the guest was off. */
+  readonly run: number | null;
+}
+
 /** Above so many keys the oldest are dropped for good; commands below them then count as stale. */
 const MOST_KEYS = 10_000;
 const MOST_LENGTHS = 4;
@@ -23,14 +33,15 @@ const SLACK_BYTES = 256 * 1024;
 
 /**
  * What this host remembers over restarts, on disk before anything is done: the highest fence per server and per volume
- * of it, so that a command that was overtaken does nothing, and the lengths that our resizes have set. Writes of several
- * commands at once share one fsync. Opening replaces the file, so that a worker that was stopped, lost the state
+ * of it, so that a command that was overtaken does nothing, the lengths that our resizes have set, and which reboots were
+ * begun. Writes of several commands at once share one fsync. Opening replaces the file, so that a worker that was stopped, lost the state
  * directory to another and wakes up again sees at its next `check` that the file is no longer its own.
  */
 export class Journal {
   readonly #directory: string;
   readonly #fences = new Map<string, Extract<JournalEntry, { kind: 'fence' }>>();
   readonly #lengths = new Map<VolumeId, OwnLengths>();
+  readonly #reboots = new Map<ServerId, BegunReboot>();
   #floor = 0;
   #unwritten: JournalEntry[] = [];
   #writing: Promise<void> = Promise.resolve();
@@ -91,6 +102,19 @@ export class Journal {
     if (this.#lengths.has(volume)) await this.#append({ kind: 'lengths', volume, path: '', lengths: [] });
   }
 
+  /** Noted before the guest is touched, so that a repeat of the command can tell that it was rebooted already. */
+  async noteReboot(server: ServerId, { operation, seq, run }: BegunReboot): Promise<void> {
+    await this.#append({ kind: 'reboot', server, operation, seq, run });
+  }
+
+  begunReboot(server: ServerId): BegunReboot | null {
+    return this.#reboots.get(server) ?? null;
+  }
+
+  async forgetReboot(server: ServerId): Promise<void> {
+    if (this.#reboots.has(server)) await this.#append({ kind: 'reboot', server, operation: null, seq: 0, run: null });
+  }
+
   async close(): Promise<void> {
     await this.#writing.catch(() => undefined);
     await this.#file?.close();
@@ -120,6 +144,13 @@ export class Journal {
       case 'lengths':
         this.#lengths.delete(entry.volume);
         if (entry.lengths.length > 0) this.#lengths.set(entry.volume, entry);
+        return;
+      case 'reboot':
+        this.#reboots.delete(entry.server);
+        if (entry.operation !== null) {
+          const { operation, seq, run } = entry;
+          this.#reboots.set(entry.server, { operation, seq, run });
+        }
     }
   }
 
@@ -176,6 +207,7 @@ export class Journal {
       { kind: 'floor', fence: this.#floor },
       ...this.#fences.values(),
       ...[...this.#lengths].map(([volume, own]) => ({ kind: 'lengths' as const, volume, ...copy(own) })),
+      ...[...this.#reboots].map(([server, begun]) => ({ kind: 'reboot' as const, server, ...begun })),
     ]);
     const next = await open(`${this.#path}.next`, 'w', 0o600);
     try {
@@ -213,21 +245,17 @@ export class Journal {
         this.#floor = Math.max(this.#floor, fence);
       }
     }
-    const surplus = Math.max(0, this.#lengths.size - MOST_KEYS);
-    for (const volume of [...this.#lengths.keys()].slice(0, surplus)) this.#lengths.delete(volume);
+    dropFirst(this.#lengths);
+    dropFirst(this.#reboots);
   }
+}
+
+/** What was written last stands last. */
+function dropFirst<K>(entries: Map<K, unknown>): void {
+  const surplus = Math.max(0, entries.size - MOST_KEYS);
+  for (const key of [...entries.keys()].slice(0, surplus)) entries.delete(key);
 }
 
 const keyOf = (scope: Scope): string => (scope.volume === null ? scope.server : `${scope.server} ${scope.volume}`);
 
 const copy = ({ path, lengths }: OwnLengths) => ({ path, lengths: [...lengths] });
-
-/** A rename is durable only when the directory is. */
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}

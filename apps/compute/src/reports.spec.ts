@@ -5,13 +5,15 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createConnectors, spawnRunner } from '@novella/brick';
 import { type PowerStateChanged, REPORT_INTERVAL_MS, type ServiceReport, serviceReport } from '@novella/contracts';
-import { bytes, millis, type ServerId } from '@novella/core';
+import { bytes, type Clock, millis, type ServerId } from '@novella/core';
 import { FakeDriver, type VirtDriver } from '@novella/virt';
 import { virtualClock, type VirtualClock, waitUntil } from '@novella/testing';
 import { PowerStates } from './power-states.js';
 import { ServiceReports } from './service-reports.js';
-import { broken, HOST, OTHER_SERVER, quietLog, SERVER, withoutResize } from './testing/test-host.js';
+import { withoutResize } from './testing/like-qemu.js';
+import { broken, HOST, OTHER_SERVER, quietLog, SERVER } from './testing/test-host.js';
 
+const PUBLIC_KEY = `${'A'.repeat(43)}=`;
 const noChance = { fraction: () => 0, uuid: () => '' };
 /** What a report reads of the machine takes real time, however the clock stands. */
 const settled = (until: () => boolean) => waitUntil(until, { every: 1 });
@@ -19,6 +21,8 @@ const settled = (until: () => boolean) => waitUntil(until, { every: 1 });
 describe('service reports', () => {
   let stateDir: string;
   let clock: VirtualClock;
+  /** Reports that wait for their next turn. */
+  let pausing: number;
   let driver: FakeDriver;
   let sent: ServiceReport[];
   let refuse: Error | null;
@@ -27,6 +31,7 @@ describe('service reports', () => {
   beforeEach(async () => {
     stateDir = await mkdtemp(join(tmpdir(), 'novella-reports-'));
     clock = virtualClock();
+    pausing = 0;
     driver = new FakeDriver({ deviceSize: () => Promise.resolve(bytes(0)) });
     sent = [];
     refuse = null;
@@ -45,9 +50,25 @@ describe('service reports', () => {
     };
     const connectors = createConnectors({ local: { roots: ['/dev/loop*'], clock, runner: spawnRunner } });
     const io = { host: HOST, version: '1.2.3', stateDir, virt, connectors, connectorProperties: { ip: '::1' } };
-    return new ServiceReports({ ...io, conductor: { service_report }, clock, random: noChance, log: quietLog });
+    return new ServiceReports({
+      ...io,
+      hostKey: { publicKey: PUBLIC_KEY },
+      conductor: { service_report },
+      clock: noticing(clock),
+      random: noChance,
+      log: quietLog,
+    });
   }
-  const asleep = () => settled(() => clock.sleeping > 0);
+  const noticing = (watched: VirtualClock): Clock => ({
+    monotonic: () => watched.monotonic(),
+    wallTime: () => watched.wallTime(),
+    sleep: async (delay, signal) => {
+      const isPause = delay === REPORT_INTERVAL_MS ? 1 : 0;
+      pausing += isPause;
+      await watched.sleep(delay, signal).finally(() => (pausing -= isPause));
+    },
+  });
+  const asleep = () => settled(() => pausing > 0);
   const interval = async () => {
     await clock.advance(millis(REPORT_INTERVAL_MS));
     await asleep();
@@ -70,7 +91,8 @@ describe('service reports', () => {
       host: HOST,
       version: '1.2.3',
       hypervisor: { type: 'fake' },
-      capabilities: ['extend-volume', 'protocol:local'],
+      capabilities: ['extend-volume', 'power', 'console-output', 'protocol:local', 'format:raw', 'format:qcow2'],
+      publicKey: PUBLIC_KEY,
       connectorProperties: { ip: '::1' },
       capacity: { vcpus: 8, memoryMib: 16_384 },
     });
@@ -82,7 +104,7 @@ describe('service reports', () => {
     reports = newReports(withoutResize(driver));
     reports.start();
     await asleep();
-    expect(sent[0]!.capabilities).toEqual(['protocol:local']);
+    expect(sent[0]!.capabilities).not.toContain('extend-volume');
   });
 
   it('says starting until one report got through', async () => {
@@ -105,6 +127,31 @@ describe('service reports', () => {
     driver.setReachable(true);
     await interval();
     expect(phases()).toEqual(['starting', 'running']);
+  });
+
+  it('says nothing while the hypervisor hangs, and goes on although it never answers', async () => {
+    reports.start();
+    await asleep();
+    const held = driver.hangNext('hypervisor');
+    await clock.advance(millis(REPORT_INTERVAL_MS));
+    await held.reached;
+    await clock.advance(millis(REPORT_INTERVAL_MS));
+    await asleep();
+    expect(phases()).toEqual(['starting']);
+    await interval();
+    expect(phases()).toEqual(['starting', 'running']);
+    held.release();
+  });
+
+  it('stops while the hypervisor hangs', async () => {
+    reports.start();
+    await asleep();
+    const held = driver.hangNext('hypervisor');
+    await clock.advance(millis(REPORT_INTERVAL_MS));
+    await held.reached;
+    await reports.stop();
+    expect(phases()).toEqual(['starting', 'stopping']);
+    held.release();
   });
 
   it('stops although the good-bye does not get through', async () => {

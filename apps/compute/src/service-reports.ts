@@ -1,6 +1,15 @@
 import { statfs } from 'node:fs/promises';
 import { type ClientOf, type conductorRpc, REPORT_INTERVAL_MS, type ServiceReport } from '@novella/contracts';
-import { bytes, bytesToGib, type Clock, type HostName, type Log, millis, type Random } from '@novella/core';
+import {
+  bytes,
+  bytesToGib,
+  type Clock,
+  type HostName,
+  type Log,
+  millis,
+  NovellaError,
+  type Random,
+} from '@novella/core';
 import type { Connectors } from '@novella/brick';
 import type { HypervisorFacts, VirtDriver } from '@novella/virt';
 
@@ -11,6 +20,7 @@ export interface ReportsIo {
   readonly virt: VirtDriver;
   readonly connectors: Connectors;
   readonly connectorProperties: Readonly<Record<string, unknown>>;
+  readonly hostKey: { readonly publicKey: string };
   readonly conductor: Pick<ClientOf<typeof conductorRpc>, 'service_report'>;
   readonly clock: Clock;
   readonly random: Random;
@@ -19,6 +29,8 @@ export interface ReportsIo {
 
 /** Reports of many hosts that started at once shall spread out. */
 const JITTER = 0.1;
+/** A hypervisor that takes longer to say what it is does not answer. */
+const HYPERVISOR_LIMIT = millis(REPORT_INTERVAL_MS / 2);
 
 /**
  * Tells the conductors every REPORT_INTERVAL_MS that this host works and what it can do. `starting` is repeated until
@@ -58,7 +70,7 @@ export class ServiceReports {
 
   async #report(): Promise<void> {
     try {
-      this.#lastSeen = await this.#io.virt.hypervisor();
+      this.#lastSeen = await this.#askHypervisor();
       await this.#send(this.#phase, this.#lastSeen);
       this.#phase = 'running';
     } catch (error) {
@@ -66,12 +78,31 @@ export class ServiceReports {
     }
   }
 
+  /** The next report asks anew, so one question that is never answered costs no more than its own report. */
+  async #askHypervisor(): Promise<HypervisorFacts> {
+    const answered = new AbortController();
+    const tooLong = this.#io.clock
+      .sleep(HYPERVISOR_LIMIT, AbortSignal.any([answered.signal, this.#stop.signal]))
+      .catch(() => undefined)
+      .then(() => {
+        throw new NovellaError('hypervisor-unreachable', 'the hypervisor did not answer in time', {
+          limitMs: HYPERVISOR_LIMIT,
+        });
+      });
+    try {
+      return await Promise.race([this.#io.virt.hypervisor(), tooLong]);
+    } finally {
+      answered.abort();
+    }
+  }
+
   async #send(phase: ServiceReport['phase'], seen: HypervisorFacts): Promise<void> {
-    const { host, version, virt, connectors, connectorProperties, stateDir } = this.#io;
+    const { host, version, virt, connectors, connectorProperties, hostKey, stateDir } = this.#io;
     const disk = await statfs(stateDir);
     await this.#io.conductor.service_report({
       host,
       phase,
+      publicKey: hostKey.publicKey,
       version,
       hypervisor: { type: seen.type, version: seen.version, hostname: seen.hostname },
       capabilities: capabilities(virt, connectors),
@@ -87,5 +118,9 @@ export class ServiceReports {
 
 const capabilities = (virt: VirtDriver, connectors: Connectors): string[] => [
   ...(virt.liveResize === undefined ? [] : ['extend-volume']),
+  'power',
+  'console-output',
   ...Object.keys(connectors).map((protocol) => `protocol:${protocol}`),
+  'format:raw',
+  'format:qcow2',
 ];

@@ -1,4 +1,4 @@
-export type { HostDevice, VolumeConnector } from './connector.js';
+export { type HostDevice, isGrownByHost, type VolumeConnector, type VolumeSecret } from './connector.js';
 export { connectorProperties, type FileReader, readHostFile } from './connector-properties.js';
 export { type ConnectorOptions, type Connectors, createConnectors } from './connectors.js';
 export { LocalConnector, type LocalConnectorOptions } from './local-connector.js';

@@ -35,7 +35,7 @@ describe('LocalConnector on a loop device', () => {
     const { code, stdout, stderr } = await spawnRunner.run(['losetup', '--find', '--show', file], { timeout });
     if (code !== 0) throw new Error(`this test needs a free loop device: ${stderr}`);
     device = stdout.trim();
-    connection = { protocol: 'local', devicePath: device, accessMode: 'rw', encrypted: false };
+    connection = { protocol: 'local', devicePath: device, format: 'raw', accessMode: 'rw', encrypted: false };
     connector = new LocalConnector({ roots: ['/dev/loop*'], clock: steppedClock(), runner: spawnRunner });
   });
   afterEach(async () => {
@@ -44,7 +44,7 @@ describe('LocalConnector on a loop device', () => {
   });
 
   it('connects it as a block device and measures what the kernel says', async () => {
-    expect(await connector.connect(connection)).toEqual({ kind: 'block', path: device });
+    expect(await connector.connect(connection, null)).toEqual({ kind: 'block', path: device });
     expect(await connector.size(connection)).toBe(16 * MIB);
   });
 
@@ -63,8 +63,13 @@ describe('LocalConnector on a loop device', () => {
     });
   });
 
+  it('refuses it as a qcow2 volume, which is a file', async () => {
+    const qcow2 = { ...connection, format: 'qcow2' } as const;
+    await expect(connector.connect(qcow2, null)).rejects.toMatchObject({ code: 'connection-info-invalid' });
+  });
+
   it('refuses the device when loop devices are no root', async () => {
     const elsewhere = new LocalConnector({ roots: [folder], clock: steppedClock(), runner: spawnRunner });
-    await expect(elsewhere.connect(connection)).rejects.toMatchObject({ code: 'path-outside-roots' });
+    await expect(elsewhere.connect(connection, null)).rejects.toMatchObject({ code: 'path-outside-roots' });
   });
 });

@@ -27,6 +27,7 @@ function clockThat(onSleep: (slept: number) => Promise<void> | void): Clock & { 
 const local = (devicePath: string, encrypted = false): ConnectionInfo => ({
   protocol: 'local',
   devicePath,
+  format: 'raw',
   accessMode: 'rw',
   encrypted,
 });
@@ -50,13 +51,13 @@ describe('LocalConnector on regular files', () => {
 
   it('connects a file below a root as a file, twice alike', async () => {
     const device = { kind: 'file', path: join(volumes, 'one') };
-    expect(await connector().connect(local(join(volumes, 'one')))).toEqual(device);
-    expect(await connector().connect(local(join(volumes, 'one')))).toEqual(device);
+    expect(await connector().connect(local(join(volumes, 'one')), null)).toEqual(device);
+    expect(await connector().connect(local(join(volumes, 'one')), null)).toEqual(device);
   });
 
   it('answers the resolved path for a link that leads into a root', async () => {
     await symlink(join(volumes, 'one'), join(folder, 'by-id'));
-    expect(await connector().connect(local(join(folder, 'by-id')))).toMatchObject({ path: join(volumes, 'one') });
+    expect(await connector().connect(local(join(folder, 'by-id')), null)).toMatchObject({ path: join(volumes, 'one') });
   });
 
   it.each([
@@ -69,7 +70,7 @@ describe('LocalConnector on regular files', () => {
       what === 'dots that lead out'
         ? `${volumes}/../out`
         : join(what.startsWith('a link') ? volumes : folder, what.startsWith('a link') ? 'out' : 'volumes-out');
-    await expect(connector().connect(local(path))).rejects.toEqual(withCode('path-outside-roots'));
+    await expect(connector().connect(local(path), null)).rejects.toEqual(withCode('path-outside-roots'));
     await expect(connector().size(local(path))).rejects.toEqual(withCode('path-outside-roots'));
     await expect(connector().rescan(local(path), bytes(0), never)).rejects.toEqual(withCode('path-outside-roots'));
   });
@@ -83,13 +84,13 @@ describe('LocalConnector on regular files', () => {
 
   it('refuses a folder, which no guest can open', async () => {
     await mkdir(join(volumes, 'folder'));
-    await expect(connector().connect(local(join(volumes, 'folder')))).rejects.toEqual(
+    await expect(connector().connect(local(join(volumes, 'folder')), null)).rejects.toEqual(
       withCode('connection-info-invalid'),
     );
   });
 
   it('refuses an encrypted volume, whose ciphertext no guest wants', async () => {
-    await expect(connector().connect(local(join(volumes, 'one'), true))).rejects.toEqual(
+    await expect(connector().connect(local(join(volumes, 'one'), true), null)).rejects.toEqual(
       withCode('connector-unsupported'),
     );
   });
@@ -149,9 +150,9 @@ describe('LocalConnector on regular files', () => {
       clock: clockThat(() => undefined),
       runner: noProcess,
     });
-    expect(await pattern.connect(local(join(volumes, 'loop7')))).toMatchObject({ kind: 'file' });
+    expect(await pattern.connect(local(join(volumes, 'loop7')), null)).toMatchObject({ kind: 'file' });
     for (const name of ['one', 'loop/deep']) {
-      await expect(pattern.connect(local(join(volumes, name)))).rejects.toEqual(withCode('path-outside-roots'));
+      await expect(pattern.connect(local(join(volumes, name)), null)).rejects.toEqual(withCode('path-outside-roots'));
     }
   });
 });

@@ -2,9 +2,10 @@ import { type BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { type Bytes, type Clock, type ConnectionInfo, type Millis, NovellaError, seconds } from '@novella/core';
 import { AllowedRoots } from './allowed-roots.js';
-import type { HostDevice, VolumeConnector } from './connector.js';
+import { type HostDevice, isGrownByHost, type VolumeConnector, type VolumeSecret } from './connector.js';
 import { deviceSize, loopBacking } from './device-size.js';
 import type { ProcessRunner } from './process-runner.js';
+import { growQcow2, qcow2Size } from './qcow2-file.js';
 
 export interface LocalConnectorOptions {
   /** Folders, and beginnings of device names (`/dev/loop*`), that a volume's path must resolve into. */
@@ -22,8 +23,9 @@ export interface LocalConnectorOptions {
 const LOSETUP_TIMEOUT = seconds(5);
 
 /**
- * Volumes whose path is on the host already: a raw file, or a block device such as /dev/loop0. Nothing is connected;
- * what remains is to check the path and to measure. Mirrors os-brick's local connector, whose extend only reads a size.
+ * Volumes whose path is on the host already: a raw or qcow2 file, or a block device such as /dev/loop0. Nothing is
+ * connected; what remains is to check the path and to measure, and to grow a qcow2 file that nobody has open. Mirrors
+ * os-brick's local connector, whose extend only reads a size.
  */
 export class LocalConnector implements VolumeConnector {
   readonly #roots: AllowedRoots;
@@ -42,11 +44,13 @@ export class LocalConnector implements VolumeConnector {
     this.#sysfs = options.sysfs ?? '/sys';
   }
 
-  async connect(connection: ConnectionInfo): Promise<HostDevice> {
+  /** There is nobody to tell a secret to. */
+  async connect(connection: ConnectionInfo, _secret: VolumeSecret | null): Promise<HostDevice> {
     if (connection.encrypted) {
       throw new NovellaError('connector-unsupported', 'encrypted volumes cannot be opened on this host');
     }
     const { path, found } = await this.#find(connection);
+    if (connection.format === 'qcow2') await qcow2Size(path);
     return { kind: found.isFile() ? 'file' : 'block', path };
   }
 
@@ -55,11 +59,23 @@ export class LocalConnector implements VolumeConnector {
   }
 
   async size(connection: ConnectionInfo): Promise<Bytes> {
-    const { found } = await this.#find(connection);
-    return deviceSize(found, this.#sysfs);
+    const { path, found } = await this.#find(connection);
+    return connection.format === 'qcow2' ? qcow2Size(path) : deviceSize(found, this.#sysfs);
+  }
+
+  async grow(connection: ConnectionInfo, wanted: Bytes): Promise<Bytes> {
+    const { path } = await this.#find(connection);
+    if (!isGrownByHost(connection)) {
+      throw new NovellaError('extend-unsupported', 'only the volume service grows this volume', { path });
+    }
+    if (connection.accessMode === 'ro') {
+      throw new NovellaError('disk-cannot-grow', 'the volume may only be read', { path });
+    }
+    return growQcow2(this.#runner, path, wanted);
   }
 
   async rescan(connection: ConnectionInfo, wanted: Bytes, signal: AbortSignal): Promise<Bytes> {
+    if (isGrownByHost(connection)) return this.size(connection);
     const end = this.#clock.monotonic() + this.#timeout;
     for (;;) {
       signal.throwIfAborted();
@@ -99,8 +115,9 @@ export class LocalConnector implements VolumeConnector {
     const found = await stat(path, { bigint: true }).catch((cause: unknown) => {
       throw new NovellaError('host-device-missing', 'the volume went away from the host', { path }, { cause });
     });
-    if (found.isFile() || found.isBlockDevice()) return { path, found };
-    throw new NovellaError('connection-info-invalid', 'the path is neither a regular file nor a block device', {
+    if (found.isFile() || (found.isBlockDevice() && connection.format === 'raw')) return { path, found };
+    const expected = connection.format === 'raw' ? 'a regular file or a block device' : 'a regular file';
+    throw new NovellaError('connection-info-invalid', `a ${connection.format} volume is ${expected}`, {
       path: connection.devicePath,
     });
   }

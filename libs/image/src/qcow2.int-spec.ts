@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readQcow2Header } from './qcow2.js';
@@ -16,7 +16,22 @@ describe('headers written by qemu-img', () => {
 
   it.each(['0.10', '1.1'])('reads the virtual size at compatibility level %s', async (compat) => {
     create('-o', `compat=${compat}`, 'disk', '3G');
-    expect(await readQcow2Header(join(folder, 'disk'))).toEqual({ virtualSize: 3 * 2 ** 30 });
+    const version = compat === '1.1' ? 3 : 2;
+    expect(await readQcow2Header(join(folder, 'disk'))).toEqual({ virtualSize: 3 * 2 ** 30, version, snapshots: 0 });
+  });
+
+  it('counts the snapshots that qemu-img has made', async () => {
+    create('disk', '1G');
+    execFileSync('qemu-img', ['snapshot', '-c', 'one', 'disk'], { cwd: folder });
+    expect(await readQcow2Header(join(folder, 'disk'))).toMatchObject({ snapshots: 1 });
+  });
+
+  it('does not follow a link, nor wait for a pipe', async () => {
+    create('disk', '1G');
+    await symlink('disk', join(folder, 'link'));
+    await expect(readQcow2Header(join(folder, 'link'))).rejects.toThrow('ELOOP');
+    execFileSync('mkfifo', ['pipe'], { cwd: folder });
+    await expect(readQcow2Header(join(folder, 'pipe'))).rejects.toThrow();
   });
 
   it('refuses an image with a backing file', async () => {

@@ -15,9 +15,14 @@ function header(change: (head: Buffer) => void = () => undefined): Buffer {
 
 describe('parseQcow2Header', () => {
   it('reads the virtual size of versions 2 and 3', () => {
-    expect(parseQcow2Header(header())).toEqual({ virtualSize: 5 * 2 ** 30 });
+    const usual = { virtualSize: 5 * 2 ** 30, snapshots: 0 };
+    expect(parseQcow2Header(header())).toEqual({ ...usual, version: 3 });
     const version2 = header((head) => head.writeUInt32BE(2, 4).valueOf() && head.fill(0, 72));
-    expect(parseQcow2Header(version2)).toEqual({ virtualSize: 5 * 2 ** 30 });
+    expect(parseQcow2Header(version2)).toEqual({ ...usual, version: 2 });
+  });
+
+  it('counts the snapshots inside the image', () => {
+    expect(parseQcow2Header(header((head) => head.writeUInt32BE(3, 60)))).toMatchObject({ snapshots: 3 });
   });
 
   it('goes past extensions that it does not know, padded to eight bytes', () => {
@@ -25,7 +30,7 @@ describe('parseQcow2Header', () => {
       buffer.writeUInt32BE(0x6803f857, 104);
       buffer.writeUInt32BE(5, 108);
     });
-    expect(parseQcow2Header(head)).toEqual({ virtualSize: 5 * 2 ** 30 });
+    expect(parseQcow2Header(head)).toMatchObject({ virtualSize: 5 * 2 ** 30 });
   });
 
   it.each([

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { type Bytes, bytesFromBigint, NovellaError } from '@novella/core';
 
@@ -6,7 +7,11 @@ import { type Bytes, bytesFromBigint, NovellaError } from '@novella/core';
  * backing or for its data, would let whoever made it read that file of the host, and is refused.
  */
 export interface Qcow2Header {
+  /** What a guest sees. */
   readonly virtualSize: Bytes;
+  readonly version: 2 | 3;
+  /** Snapshots inside the image. QEMU cannot resize a version 2 image that has some. */
+  readonly snapshots: number;
 }
 
 /** What of the image's beginning must be handed to `parseQcow2Header`: header and extensions lie within it. */
@@ -36,12 +41,13 @@ export function parseQcow2Header(head: Buffer): Qcow2Header {
 
   const size = head.readBigUInt64BE(24);
   if (size === 0n || size > BigInt(Number.MAX_SAFE_INTEGER)) throw refused('its virtual size is out of range');
-  return { virtualSize: bytesFromBigint(size) };
+  return { virtualSize: bytesFromBigint(size), version, snapshots: head.readUInt32BE(60) };
 }
 
-/** Reads the header from a file that was resolved and allowed before. */
+/** Reads the header from a file that was resolved and allowed before. Error: image-refused. */
 export async function readQcow2Header(path: string): Promise<Qcow2Header> {
-  const file = await open(path, 'r');
+  // The path may be another by now: neither a link is followed nor a pipe waited for.
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const head = Buffer.alloc(QCOW2_HEADER_BYTES);
     const { bytesRead } = await file.read(head, 0, head.length, 0);

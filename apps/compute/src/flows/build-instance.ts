@@ -4,6 +4,7 @@ import type { GuestDisk, GuestSpec } from '@novella/virt';
 import { type BootSource, decideBootSource, readBootImages } from '../boot-source.js';
 import { guestDisk, measureDisk } from '../guest-disks.js';
 import type { HostIo, Step } from '../host-io.js';
+import { connectVolume, disconnectVolume } from '../volume-devices.js';
 
 /**
  * Makes a server on this host: root disk from its image, volumes as devices, then the guest, running, with every
@@ -25,9 +26,8 @@ export async function buildInstance(io: HostIo, command: BuildInstance, step: St
     const rootPath = rootDisk && (await step(() => io.files.ensureRootDisk(server, rootDisk)));
     const disks: GuestDisk[] = [];
     for (const disk of command.volumes) {
-      const connector = io.connectors[disk.connection.protocol];
-      mine('device', () => connector.disconnect(disk.connection));
-      disks.push(guestDisk(disk, await step(() => connector.connect(disk.connection))));
+      mine('device', () => disconnectVolume(io, server, disk));
+      disks.push(guestDisk(disk, await step(() => connectVolume(io, disk))));
     }
     mine('guest', () => io.virt.destroyGuest(server));
     await step(() => io.virt.createGuest(guestSpec(io, command, boot, rootPath, disks)));

@@ -11,17 +11,17 @@ describe('what is left to do for the guest', () => {
   const cases: [string, Partial<Parameters<typeof decide>[0]>, ReturnType<typeof decide>['kind']][] = [
     ['guest off', { live: false, guestBytes: null }, 'next-start'],
     ['guest off, no live resize', { live: false, guestBytes: null, resize: undefined }, 'next-start'],
-    ['guest smaller than the host', { guestBytes: bytes(1) }, 'resize'],
-    ['guest as large as wanted, host larger', { guestBytes: bytes(2) }, 'resize'],
-    ['guest as large as the host', { guestBytes: bytes(3) }, 'seen-already'],
-    ['guest larger than the host', { guestBytes: bytes(4) }, 'seen-already'],
+    ['guest smaller than it shall see', { guestBytes: bytes(1) }, 'resize'],
+    ['guest as large as wanted, and shall see more', { guestBytes: bytes(2) }, 'resize'],
+    ['guest as large as it shall see', { guestBytes: bytes(3) }, 'seen-already'],
+    ['guest larger than it shall see', { guestBytes: bytes(4) }, 'seen-already'],
     ['size in the guest unknown', { guestBytes: null }, 'resize'],
     ['guest smaller, no live resize', { guestBytes: bytes(1), resize: undefined }, 'refuse'],
     ['guest has what is wanted, no live resize', { guestBytes: bytes(2), resize: undefined }, 'seen-already'],
     ['size in the guest unknown, no live resize', { guestBytes: null, resize: undefined }, 'refuse'],
   ];
   it.each(cases)('%s', (_given, facts, kind) => {
-    const usual = { live: true, guestBytes: bytes(1), hostBytes: bytes(3), wantedBytes: bytes(2), resize };
+    const usual = { live: true, guestBytes: bytes(1), targetBytes: bytes(3), wantedBytes: bytes(2), resize };
     expect(decide({ ...usual, ...facts }).kind).toBe(kind);
   });
 });

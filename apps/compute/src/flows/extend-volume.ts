@@ -1,13 +1,17 @@
+import { type HostDevice, isGrownByHost } from '@novella/brick';
 import type { ExtendVolume, Outcome } from '@novella/contracts';
 import { assertNever, type Bytes, NovellaError, type VolumeId } from '@novella/core';
 import type { Guest, LiveResize } from '@novella/virt';
+import { presentGuest } from '../guest-disks.js';
 import type { HostIo, Step } from '../host-io.js';
 import { noteNextLength, undoOwnCut } from '../own-cut.js';
+import { connectVolume } from '../volume-devices.js';
 
 /**
- * Makes a guest see what its volume has grown to: the host's device first, then the running guest, each read back.
- * Nothing is ever made smaller. Mirrors nova:nova/compute/manager.py extend_volume and nova:nova/virt/libvirt/driver.py
- * extend_volume; differs: a volume that is not there is an error, and success is what was read back.
+ * Makes a guest see what its volume has grown to: the host's device first, then the running guest, each read back. A
+ * qcow2 file is grown here: by the hypervisor that has it open, or else by us. Nothing is ever made smaller. Mirrors
+ * nova:nova/compute/manager.py extend_volume and nova:nova/virt/libvirt/driver.py extend_volume; differs: a volume that is
+ * not there is an error, and success is what was read back.
  */
 export async function extendVolume(
   io: HostIo,
@@ -18,23 +22,23 @@ export async function extendVolume(
   const { server, volume, connection, wantedBytes } = command;
   const connector = io.connectors[connection.protocol];
 
-  const before = attachedDisk(await io.virt.guest(server), volume);
-  const device = await connector.connect(connection);
-  await step(() => undoOwnCut(io, command, device, wantedBytes));
-  const hostBytes = await step(() => connector.rescan(connection, wantedBytes, signal));
+  const before = attachedDisk(await presentGuest(io, server), volume);
+  const device = await step(() => connectVolume(io, command));
+  const hostBytes = await hostGrown(io, command, device, before.live, step, signal);
 
-  // A guest that was off may have been started, with the old size, while the rescan waited.
-  const disk = before.live ? before : attachedDisk(await io.virt.guest(server), volume);
-  const plan = decide({ ...disk, hostBytes, wantedBytes, resize: io.virt.liveResize });
+  // A guest that was off may have been started, with the old size, while the host's device grew.
+  const disk = before.live ? before : attachedDisk(await presentGuest(io, server), volume);
+  const targetBytes = isGrownByHost(connection) ? larger(hostBytes, wantedBytes) : hostBytes;
+  const plan = decide({ ...disk, targetBytes, wantedBytes, resize: io.virt.liveResize });
   switch (plan.kind) {
     case 'next-start':
       return { status: 'grown', hostBytes, guestBytes: null };
     case 'seen-already':
-      return { status: 'grown', hostBytes, guestBytes: plan.guestBytes };
+      return grown(hostBytes, plan.guestBytes, wantedBytes);
     case 'refuse':
       throw new NovellaError('extend-unsupported', 'the hypervisor cannot grow a disk of a running guest', { volume });
     case 'resize': {
-      const size = await step(() => noteNextLength(io, command, device));
+      const size = isGrownByHost(connection) ? targetBytes : await step(() => noteNextLength(io, command, device));
       const guestBytes = await step(() => plan.with.resizeDisk(server, volume, size));
       return grown(await connector.size(connection), guestBytes, wantedBytes);
     }
@@ -43,14 +47,33 @@ export async function extendVolume(
   }
 }
 
+/** The host's bytes after all that can be done before the guest is told. */
+async function hostGrown(
+  io: HostIo,
+  command: ExtendVolume,
+  device: HostDevice,
+  live: boolean,
+  step: Step,
+  signal: AbortSignal,
+): Promise<Bytes> {
+  const { connection, wantedBytes } = command;
+  const connector = io.connectors[connection.protocol];
+  if (isGrownByHost(connection)) {
+    return live ? connector.size(connection) : step(() => connector.grow(connection, wantedBytes));
+  }
+  await step(() => undoOwnCut(io, command, device, wantedBytes));
+  return step(() => connector.rescan(connection, wantedBytes, signal));
+}
+
+const larger = (one: Bytes, other: Bytes): Bytes => (one > other ? one : other);
+
 interface GuestDisk {
   /** Running or paused: the guest must be told. Otherwise it reads the size at its next start. */
   readonly live: boolean;
   readonly guestBytes: Bytes | null;
 }
 
-function attachedDisk(guest: Guest | null, volume: VolumeId): GuestDisk {
-  if (guest === null) throw new NovellaError('domain-not-found', 'the server has no guest on this host');
+function attachedDisk(guest: Guest, volume: VolumeId): GuestDisk {
   const disk = guest.disks.find((one) => one.volume === volume);
   if (disk === undefined) throw new NovellaError('volume-detached', 'the guest has no disk of this volume', { volume });
   const live = guest.powerState === 'running' || guest.powerState === 'paused';
@@ -63,14 +86,14 @@ export type GuestPlan =
   | { readonly kind: 'refuse' }
   | { readonly kind: 'resize'; readonly with: LiveResize };
 
-/** What is left to do for the guest after the host's device has at least `wantedBytes`. */
+/** What is left to do for the guest, which shall see `targetBytes`: all that the device has or will have. */
 export function decide(
-  facts: GuestDisk & { hostBytes: Bytes; wantedBytes: Bytes; resize: LiveResize | undefined },
+  facts: GuestDisk & { targetBytes: Bytes; wantedBytes: Bytes; resize: LiveResize | undefined },
 ): GuestPlan {
-  const { live, guestBytes, hostBytes, wantedBytes, resize } = facts;
+  const { live, guestBytes, targetBytes, wantedBytes, resize } = facts;
   if (!live) return { kind: 'next-start' };
   if (resize !== undefined) {
-    const seen = guestBytes !== null && guestBytes >= hostBytes;
+    const seen = guestBytes !== null && guestBytes >= targetBytes;
     return seen ? { kind: 'seen-already', guestBytes } : { kind: 'resize', with: resize };
   }
   // Without the means to tell the guest only what it sees by itself counts.

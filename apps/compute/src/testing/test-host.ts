@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, realpath, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Connectors, createConnectors, spawnRunner, type VolumeConnector } from '@novella/brick';
+import { type Connectors, createConnectors, type ProcessRunner, spawnRunner, type VolumeSecret } from '@novella/brick';
 import type {
   BuildInstance,
   CommandToken,
@@ -17,18 +17,23 @@ import {
   type Clock,
   type HostName,
   type Log,
-  millis,
   NovellaError,
   type OperationId,
+  seconds,
   type ServerId,
   type VolumeId,
 } from '@novella/core';
 import { ImageDirectory } from '@novella/image';
+import { HostKey } from '@novella/sealing';
 import { FakeDriver, type VirtDriver } from '@novella/virt';
 import { commandHandlers } from '../command-handlers.js';
 import { EffectLocks } from '../effect-locks.js';
 import { InstanceFiles } from '../instance-files.js';
 import { Journal } from '../journal.js';
+import { sleeplessClock, standingClock } from './clocks.js';
+import { type ConnectorFaults, faultyConnector } from './faulty-connector.js';
+import { fileSize, likeQemu, withoutResize } from './like-qemu.js';
+import { qcow2Header, setQcow2Size } from './qcow2-header.js';
 
 export const SERVER = '5e7e0000-0000-4000-8000-000000000001' as ServerId;
 export const OTHER_SERVER = '5e7e0000-0000-4000-8000-000000000002' as ServerId;
@@ -38,28 +43,17 @@ export const NO_MESSAGE = { requestId: null, redelivered: false, userId: null };
 
 export const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** Time that passes by sleeping alone. */
-export function sleeplessClock(): Clock {
-  let now = 0;
-  return {
-    monotonic: () => millis(now),
-    wallTime: () => new Date(now),
-    sleep: (delay, signal) => {
-      signal?.throwIfAborted();
-      now += delay;
-      return Promise.resolve();
-    },
-  };
-}
-
 export interface TestHostOptions {
   /** A hypervisor that cannot grow disks. */
   readonly withoutResize?: boolean;
+  /** What commands' limits and a guest's shutting down are measured by; time stands still without it. */
+  readonly clock?: Clock;
 }
 
 /**
- * A compute host on temporary files: the real journal, locks, connector and image directory, and a hypervisor in memory
- * that treats raw files as QEMU does: a resize sets the file's length.
+ * A compute host on temporary files: the real journal, locks, host key, connector and image directory, and a hypervisor in
+ * memory that treats files as QEMU does: a resize sets a raw file's length, and the size in a qcow2 file's header. In the
+ * place of `qemu-img` is a stand-in that edits the header.
  */
 export async function testHost(options: TestHostOptions = {}): Promise<TestHost> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'novella-compute-')));
@@ -70,37 +64,54 @@ export async function testHost(options: TestHostOptions = {}): Promise<TestHost>
 }
 
 /** Where a fault can be put; each is one effect or answer of the host. */
-export interface HostFaults {
+export interface HostFaults extends ConnectorFaults {
   /** Runs when QEMU has got a resize, before it sets the length. */
   beforeCut: () => Promise<void>;
-  connector: Partial<Record<keyof VolumeConnector, Error>>;
+  /** Runs when qemu-img was started; what it answers is the text of its failure. */
+  qemuImg: () => Promise<string | null>;
   /** The conductor's queue refuses the next results. */
   report: Error | null;
 }
 
+export type TestVolume = VolumeDisk & { path: string };
+
 export class TestHost {
-  readonly fake = new FakeDriver({ deviceSize: async ({ path }) => bytes((await stat(path)).size) });
+  readonly fake: FakeDriver;
   readonly virt: VirtDriver;
   readonly reports: OperationResult[] = [];
-  readonly faults: HostFaults = { beforeCut: () => Promise.resolve(), connector: {}, report: null };
+  readonly faults: HostFaults = {
+    beforeCut: () => Promise.resolve(),
+    qemuImg: () => Promise.resolve(null),
+    connector: {},
+    report: null,
+  };
   readonly files: InstanceFiles;
   readonly connectors: Connectors;
+  /** What each connect was given. */
+  readonly secrets: (VolumeSecret | null)[] = [];
+  hostKey!: HostKey;
   journal!: Journal;
   handlers!: HandlersOf<typeof computeRpc>;
+  /** The process ends: what waits inside a command gives up. */
+  stopping = new AbortController();
   /** Those of before a restart too: a killed process closes nothing. */
   readonly #journals: Journal[] = [];
+  readonly #clock: Clock;
   #fence = 0;
 
   constructor(
     readonly folder: string,
     options: TestHostOptions,
   ) {
-    this.virt = options.withoutResize === true ? withoutResize(this.fake) : this.#likeQemu();
+    this.#clock = options.clock ?? standingClock;
+    this.fake = new FakeDriver({ deviceSize: ({ path }) => fileSize(path), clock: this.#clock });
+    this.virt =
+      options.withoutResize === true ? withoutResize(this.fake) : likeQemu(this.fake, () => this.faults.beforeCut());
     this.files = new InstanceFiles(this.stateDir, spawnRunner);
     const { local } = createConnectors({
-      local: { roots: [join(folder, 'volumes')], clock: sleeplessClock(), runner: spawnRunner },
+      local: { roots: [join(folder, 'volumes')], clock: sleeplessClock(), runner: this.#qemuImg },
     });
-    this.connectors = { local: this.#faulty(local) };
+    this.connectors = { local: faultyConnector(local, this.faults, (secret) => this.secrets.push(secret)) };
   }
 
   get stateDir(): string {
@@ -111,6 +122,8 @@ export class TestHost {
   async restart(): Promise<void> {
     this.journal = await Journal.open(this.stateDir);
     this.#journals.push(this.journal);
+    this.hostKey = await HostKey.open(this.stateDir);
+    this.stopping = new AbortController();
     this.handlers = commandHandlers({
       commands: {
         host: HOST,
@@ -122,13 +135,15 @@ export class TestHost {
       host: {
         virt: this.virt,
         connectors: this.connectors,
+        hostKey: this.hostKey,
         images: new ImageDirectory(join(this.folder, 'images')),
         files: this.files,
         journal: this.journal,
+        shutdownGrace: seconds(60),
         log: quietLog,
       },
-      clock: sleeplessClock(),
-      signal: new AbortController().signal,
+      clock: this.#clock,
+      signal: this.stopping.signal,
     });
   }
 
@@ -137,32 +152,39 @@ export class TestHost {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  /** A volume as a raw file of so many MiB; the number makes its id and device. */
-  async volume(number: number, mib: number): Promise<VolumeDisk & { path: string }> {
+  /** A volume as a file of so many MiB; the number makes its id and device. */
+  async volume(
+    number: number,
+    mib: number,
+    { format = 'raw', shareable = false }: { format?: 'raw' | 'qcow2'; shareable?: boolean } = {},
+  ): Promise<TestVolume> {
     const path = join(this.folder, 'volumes', `volume-${number}`);
-    await writeFile(path, '');
-    await truncate(path, mib * MIB);
+    await writeFile(path, format === 'raw' ? '' : qcow2Header(mib * MIB));
+    if (format === 'raw') await truncate(path, mib * MIB);
     return {
       volume: `00000000-0000-4000-8000-00000000000${number}` as VolumeId,
       attachment: `a0000000-0000-4000-8000-00000000000${number}` as AttachmentId,
-      connection: { protocol: 'local', devicePath: path, accessMode: 'rw', encrypted: false },
+      connection: { protocol: 'local', devicePath: path, format, accessMode: 'rw', encrypted: false },
       device: `vd${'abcdefgh'.charAt(number)}`,
       bus: 'virtio',
-      shareable: false,
+      shareable,
+      sealedSecret: null,
       path,
     };
   }
 
-  token(fence = (this.#fence += 1)): CommandToken {
+  token(fence = (this.#fence += 1), operation = 1): CommandToken {
     this.#fence = Math.max(this.#fence, fence);
-    return { operation: 'e0000000-0000-4000-8000-000000000001' as OperationId, attempt: 1, generation: 1, fence };
+    const id = `e0000000-0000-4000-8000-00000000000${operation}` as OperationId;
+    return { operation: id, attempt: 1, generation: 1, fence };
   }
 
   build(volumes: readonly VolumeDisk[], more: Partial<BuildInstance> = {}): Promise<Outcome> {
+    const server = more.server ?? SERVER;
     return this.outcome('build_instance', {
       token: this.token(),
-      server: SERVER,
-      domainName: 'instance-00000001',
+      server,
+      domainName: `instance-0000000${server.slice(-1)}`,
       displayName: 'one',
       projectId: 'project',
       vcpus: 1,
@@ -177,38 +199,57 @@ export class TestHost {
   }
 
   extend(disk: VolumeDisk, wantedMib: number, token = this.token(), server = SERVER): Promise<Outcome> {
-    const { volume, attachment, connection } = disk;
+    const { volume, attachment, connection, sealedSecret } = disk;
     const wantedBytes = bytes(wantedMib * MIB);
-    return this.outcome('extend_volume', { token, server, volume, attachment, connection, wantedBytes });
+    return this.outcome('extend_volume', { token, server, volume, attachment, connection, sealedSecret, wantedBytes });
   }
 
-  attach(disk: VolumeDisk, token = this.token()): Promise<Outcome> {
-    return this.outcome('attach_volume', { token, server: SERVER, disk });
+  attach(disk: VolumeDisk, token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('attach_volume', { token, server, disk });
   }
 
-  detach(disk: VolumeDisk, token = this.token()): Promise<Outcome> {
-    return this.outcome('detach_volume', { token, server: SERVER, disk });
+  detach(disk: VolumeDisk, token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('detach_volume', { token, server, disk });
   }
 
-  delete(volumes: readonly VolumeDisk[], token = this.token()): Promise<Outcome> {
-    return this.outcome('delete_instance', { token, server: SERVER, volumes: [...volumes] });
+  delete(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('delete_instance', { token, server, volumes: [...volumes] });
+  }
+
+  start(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('start_instance', { token, server, volumes: [...volumes] });
+  }
+
+  stop(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('stop_instance', { token, server, volumes: [...volumes] });
+  }
+
+  reboot(
+    type: 'soft' | 'hard',
+    volumes: readonly VolumeDisk[],
+    token = this.token(),
+    server = SERVER,
+    seq = 1,
+  ): Promise<Outcome> {
+    return this.outcome('reboot_instance', { token, server, type, seq, volumes: [...volumes] });
   }
 
   /** What a guest sees of a volume, in MiB; null when it is off or the volume is not there. */
-  async guestMib(disk: VolumeDisk): Promise<number | null> {
-    const guest = await this.fake.guest(SERVER);
+  async guestMib(disk: VolumeDisk, server = SERVER): Promise<number | null> {
+    const guest = await this.fake.guest(server);
     const size = guest?.disks.find(({ volume }) => volume === disk.volume)?.guestBytes ?? null;
     return size === null ? null : size / MIB;
   }
 
-  async outcome<Name extends keyof HandlersOf<typeof computeRpc>>(
-    name: Exclude<Name, 'ping'>,
+  async outcome<Name extends Exclude<keyof HandlersOf<typeof computeRpc>, 'ping' | 'console_output'>>(
+    name: Name,
     args: Parameters<HandlersOf<typeof computeRpc>[Name]>[0],
   ): Promise<Outcome> {
-    const before = this.reports.length;
     const handler = this.handlers[name] as (command: typeof args, message: typeof NO_MESSAGE) => Promise<void>;
+    const before = this.reports.length;
     await handler(args, NO_MESSAGE);
-    const report = this.reports.slice(before).at(-1);
+    const ofThis = ({ token }: OperationResult): boolean => token === args.token;
+    const report = this.reports.slice(before).findLast(ofThis);
     if (report === undefined) throw new Error(`${name} reported nothing`);
     return report.outcome;
   }
@@ -221,50 +262,15 @@ export class TestHost {
     return Promise.resolve();
   }
 
-  #likeQemu(): VirtDriver {
-    const resizeDisk: NonNullable<VirtDriver['liveResize']>['resizeDisk'] = async (server, volume, size) => {
-      const guest = await this.fake.guest(server);
-      const disk = guest?.disks.find((one) => one.volume === volume);
-      await this.faults.beforeCut();
-      if (disk !== undefined && size > (disk.guestBytes ?? 0)) await truncate(disk.path, size);
-      return this.fake.liveResize.resizeDisk(server, volume, size);
-    };
-    return { ...withoutResize(this.fake), liveResize: { resizeDisk } };
-  }
-
-  /** Fails the next call of a method whose fault is set, before it does anything. */
-  #faulty(connector: VolumeConnector): VolumeConnector {
-    const fail = (method: keyof VolumeConnector) => {
-      const { [method]: fault, ...others } = this.faults.connector;
-      this.faults.connector = others;
-      return fault;
-    };
-    const guard = async <T>(method: keyof VolumeConnector, run: () => Promise<T>): Promise<T> => {
-      const fault = fail(method);
-      if (fault !== undefined) throw fault;
-      return run();
-    };
-    return {
-      connect: (connection) => guard('connect', () => connector.connect(connection)),
-      disconnect: (connection) => guard('disconnect', () => connector.disconnect(connection)),
-      size: (connection) => guard('size', () => connector.size(connection)),
-      rescan: (connection, wanted, signal) => guard('rescan', () => connector.rescan(connection, wanted, signal)),
-    };
-  }
+  readonly #qemuImg: ProcessRunner = {
+    run: async (argv, options) => {
+      if (argv[0] !== 'qemu-img') return spawnRunner.run(argv, options);
+      const stderr = await this.faults.qemuImg();
+      if (stderr !== null) return { code: 1, stdout: '', stderr };
+      await setQcow2Size(argv.at(-2) ?? '', Number(argv.at(-1)));
+      return { code: 0, stdout: '', stderr: '' };
+    },
+  };
 }
-
-/** A hypervisor that cannot grow a disk of a running guest. */
-export const withoutResize = (fake: FakeDriver): VirtDriver => ({
-  name: fake.name,
-  hypervisor: () => fake.hypervisor(),
-  guests: () => fake.guests(),
-  guest: (server) => fake.guest(server),
-  createGuest: (spec) => fake.createGuest(spec),
-  destroyGuest: (server) => fake.destroyGuest(server),
-  attachDisk: (server, disk) => fake.attachDisk(server, disk),
-  detachDisk: (server, volume) => fake.detachDisk(server, volume),
-  onPowerState: (listener) => fake.onPowerState(listener),
-  close: () => fake.close(),
-});
 
 export const broken = (): NovellaError => new NovellaError('hypervisor-unreachable', 'cut off by the test');

@@ -1,0 +1,53 @@
+import type { Outcome, RebootInstance } from '@novella/contracts';
+import { assertNever, millis, NovellaError } from '@novella/core';
+import { presentGuest } from '../guest-disks.js';
+import type { HostIo, Step } from '../host-io.js';
+import type { BegunReboot } from '../journal.js';
+import { connectDisks, powered } from '../powered-guest.js';
+
+/**
+ * Stops a guest and starts it again, once per request however often the command comes: the guest's run is noted before
+ * it is touched, and a guest whose run is another by then was rebooted. One that is off is started. Every disk is read
+ * back. Mirrors nova:nova/virt/libvirt/driver.py reboot; differs: a soft reboot too gives the guest a new QEMU, so that
+ * it sees the size that its volumes have.
+ */
+export async function rebootInstance(
+  io: HostIo,
+  { token, server, type, seq, volumes }: RebootInstance,
+  step: Step,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const before = await presentGuest(io, server);
+  const known = io.journal.begunReboot(server);
+  const { operation } = token;
+  const begun = known?.operation === operation && known.seq === seq;
+  const reboot: BegunReboot = begun ? known : { operation, seq, run: before.run };
+  if (reboot !== known) await step(() => io.journal.noteReboot(server, reboot));
+
+  const plan = decide(before.run, reboot.run);
+  switch (plan) {
+    case 'rebooted-already':
+      return powered(io, before, volumes);
+    case 'stop-and-start': {
+      const grace = type === 'soft' ? io.shutdownGrace : millis(0);
+      await step(() => io.virt.stopGuest(server, grace, signal));
+      break;
+    }
+    case 'start':
+      break;
+    default:
+      assertNever(plan);
+  }
+  await connectDisks(io, before, volumes, step);
+  const guest = await step(() => io.virt.startGuest(server));
+  if (guest.run !== null && guest.run === reboot.run) {
+    throw new NovellaError('hypervisor-refused', 'the guest still runs as before its reboot', { server });
+  }
+  return powered(io, guest, volumes);
+}
+
+/** `run` is the guest's now, `before` that of the moment when the reboot was begun; null: off. */
+export function decide(run: number | null, before: number | null): 'start' | 'stop-and-start' | 'rebooted-already' {
+  if (run === null) return 'start';
+  return run === before ? 'stop-and-start' : 'rebooted-already';
+}

@@ -1,0 +1,38 @@
+import { stat, truncate } from 'node:fs/promises';
+import { type Bytes, bytes } from '@novella/core';
+import type { FakeDriver, VirtDriver } from '@novella/virt';
+import { isQcow2, readQcow2Size, setQcow2Size } from './qcow2-header.js';
+
+/** What a guest sees of a file: its length, or the size in its qcow2 header. */
+export const fileSize = async (path: string): Promise<Bytes> =>
+  (await isQcow2(path)) ? readQcow2Size(path) : bytes((await stat(path)).size);
+
+/** A hypervisor that treats files as QEMU does: a resize sets the length of a raw one, and the size in a qcow2 header. */
+export function likeQemu(fake: FakeDriver, beforeCut: () => Promise<void>): VirtDriver {
+  const resizeDisk: NonNullable<VirtDriver['liveResize']>['resizeDisk'] = async (server, volume, size) => {
+    const guest = await fake.guest(server);
+    const disk = guest?.disks.find((one) => one.volume === volume);
+    await beforeCut();
+    if (disk !== undefined && size > (disk.guestBytes ?? 0)) {
+      await ((await isQcow2(disk.path)) ? setQcow2Size(disk.path, size) : truncate(disk.path, size));
+    }
+    return fake.liveResize.resizeDisk(server, volume, size);
+  };
+  return { ...withoutResize(fake), liveResize: { resizeDisk } };
+}
+
+/** A hypervisor that cannot grow a disk of a running guest. */
+export const withoutResize = (fake: FakeDriver): VirtDriver => ({
+  name: fake.name,
+  hypervisor: () => fake.hypervisor(),
+  guests: () => fake.guests(),
+  guest: (server) => fake.guest(server),
+  createGuest: (spec) => fake.createGuest(spec),
+  destroyGuest: (server) => fake.destroyGuest(server),
+  startGuest: (server) => fake.startGuest(server),
+  stopGuest: (server, grace, signal) => fake.stopGuest(server, grace, signal),
+  attachDisk: (server, disk) => fake.attachDisk(server, disk),
+  detachDisk: (server, volume) => fake.detachDisk(server, volume),
+  onPowerState: (listener) => fake.onPowerState(listener),
+  close: () => fake.close(),
+});
