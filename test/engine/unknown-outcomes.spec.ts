@@ -4,7 +4,9 @@ import { gib, minutes, seconds, type VolumeId } from '@novella/core';
 import { SERVER, seededRandom, virtualClock, VOLUME } from '@novella/testing';
 import { Engine } from '../../apps/conductor/src/operations/engine.js';
 import type { TurnIo } from '../../apps/conductor/src/operations/turns.js';
-import { DATA, SWEEP, World } from './world.js';
+import { DATA } from './deployment.js';
+import { built } from './set-up.js';
+import { SWEEP, World } from './world.js';
 
 const THIRD = '77777777-8888-4888-8888-888888888888' as VolumeId;
 
@@ -28,7 +30,7 @@ describe('a command of which the sender did not hear whether it was taken', () =
 
   it('is repeated soon, and one end is recorded', async () => {
     const world = await World.with(1);
-    await world.built();
+    await built(world);
     world.host.losesConfirms = 1;
     await world.acceptExtend();
     const before = world.clock.monotonic();
@@ -43,12 +45,12 @@ describe('a command of which the sender did not hear whether it was taken', () =
 
   it('is not sent again when only the note that it was sent is missing', async () => {
     const world = await World.with(1);
-    await world.built();
-    const before = world.host.taken;
+    await built(world);
+    const before = world.host.taken.length;
     world.failsOnce = 'markSent';
     await world.acceptExtend();
     await world.settle();
-    expect(world.host.taken - before).toBe(1);
+    expect(world.host.taken.length - before).toBe(1);
     expect(await world.snapshot()).toMatchObject({ open: [], mappings: [{ size: 2 }] });
   });
 
@@ -58,7 +60,7 @@ describe('a command of which the sender did not hear whether it was taken', () =
     ['extend', 60],
   ] as const)('may begin after its deadline: the %s ends well all the same', async (kind, deadline) => {
     const world = await World.with(2);
-    if (kind !== 'build') await world.built();
+    if (kind !== 'build') await built(world);
     world.host.delays.push(seconds(deadline + 1));
     if (kind === 'build') await world.acceptBuild();
     else if (kind === 'attach') await world.acceptAttach();
@@ -105,7 +107,7 @@ describe('a Cinder that is slow', () => {
 describe('a Cinder that was away', () => {
   it('costs an attach none of its tries on the host', async () => {
     const world = await World.with(1);
-    await world.built();
+    await built(world);
     world.volumes.refuse = { call: 'connectAttachment', code: 'cinder-unreachable', times: 5 };
     world.host.fails = { method: 'attach_volume', code: 'hypervisor-refused', times: 2 };
     await world.acceptAttach();
@@ -115,7 +117,7 @@ describe('a Cinder that was away', () => {
 
   it('costs an extend none of its tries on the host', async () => {
     const world = await World.with(1);
-    await world.built();
+    await built(world);
     world.volumes.refuse = { call: 'volume', code: 'cinder-unreachable', times: 9 };
     world.host.fails = { method: 'extend_volume', code: 'host-device-too-small', times: 2 };
     await world.acceptExtend();
@@ -127,7 +129,7 @@ describe('a Cinder that was away', () => {
 describe('a delete', () => {
   it('ends although Cinder will not delete the volume that should go with the server', async () => {
     const world = await World.with(1);
-    await world.built();
+    await built(world);
     world.volumes.refuse = { call: 'deleteVolume', code: 'cinder-refused', times: 1_000 };
     await world.acceptDelete();
     await world.settle();
@@ -136,7 +138,7 @@ describe('a delete', () => {
 
   it('asks Cinder again when it refuses a volume only for a moment', async () => {
     const world = await World.with(1);
-    await world.built();
+    await built(world);
     world.volumes.refuse = { call: 'deleteVolume', code: 'cinder-refused', times: 2 };
     await world.acceptDelete();
     await world.settle();
@@ -147,7 +149,7 @@ describe('a delete', () => {
 describe('a command that does not fit its contract', () => {
   it('ends the attach and lets go of the volume without asking the host', async () => {
     const world = await World.with(1);
-    await world.built();
+    await built(world);
     world.host.refusesToSend = 'attach_volume';
     await world.acceptAttach();
     await world.settle();
@@ -164,10 +166,10 @@ describe('a command that does not fit its contract', () => {
 describe('an engine with nothing to do', () => {
   it('asks the store once per sweep', async () => {
     const world = await World.with(1);
-    await world.built();
+    await built(world);
     world.volumes.sizes.set(VOLUME, gib(2));
     world.arm(null);
-    await world.idle(minutes(10));
+    await world.work(minutes(10));
     // Two questions each time, and one at the start for what the last run had left.
     expect(world.calls).toBeLessThanOrEqual(1 + 2 * (minutes(10) / SWEEP + 1));
   });

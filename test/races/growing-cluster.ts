@@ -20,13 +20,14 @@ import {
 } from '@novella/core';
 import { InMemoryBroker, rpcClient, RpcServer } from '@novella/messaging';
 import { openMemoryStore, type Store } from '@novella/persistence';
+import { HostKey } from '@novella/sealing';
 import { systemClock, systemRandom } from '@novella/service-kit';
 import { HOST, MAPPING, newInstance, SERVER, VOLUME, waitUntil } from '@novella/testing';
 import { FakeDriver, type VirtDriver } from '@novella/virt';
 import { type Compute, createCompute } from '../../apps/compute/src/compute.js';
 import { ConductorEndpoint } from '../../apps/conductor/src/conductor.endpoint.js';
 import { Conductor } from '../../apps/conductor/src/conductor.js';
-import type { VolumeService } from '../../apps/conductor/src/volume-service.js';
+import type { Connected, VolumeService } from '../../apps/conductor/src/volume-service.js';
 
 const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const ATTACHED = '77777777-7777-4777-8777-777777777777' as AttachmentId;
@@ -124,6 +125,8 @@ export class GrowingCluster {
     const commands = rpcClient(conductorLink, computeRpc, common);
     const conductor = new Conductor({
       name: 'conductor-1',
+      verifySender: false,
+      deleteQueue: (name) => conductorLink.deleteQueue(name),
       store: this.watched('store', this.store),
       volumes: this.watched('cinder', this.volumes()),
       compute: (host) => this.watched('command', commands.to(host)),
@@ -142,6 +145,7 @@ export class GrowingCluster {
       virt: this.watched('hypervisor', this.likeQemu()),
       connectors: { local: this.watched<VolumeConnector>('connector', connectors.local) },
       connectorProperties: { host: HOST },
+      hostKey: await HostKey.open(this.directory),
       images: { image: () => Promise.resolve(null) },
       conductor: this.watched('result', rpcClient(computeLink, conductorRpc, common).any()),
       runner,
@@ -183,10 +187,13 @@ export class GrowingCluster {
 
   private volumes(): VolumeService {
     return {
-      volume: () => Promise.resolve({ size: this.size, status: 'in-use' }),
+      volume: () => Promise.resolve({ size: this.size, status: 'in-use', extendingTo: null }),
       attachments: () => Promise.resolve([ATTACHED]),
-      connectAttachment: () =>
-        Promise.resolve({ protocol: 'local', devicePath: this.path, accessMode: 'rw', encrypted: false }),
+      connectAttachment: () => Promise.resolve(this.connected()),
+      connection: () => Promise.resolve(this.connected()),
+      beginDetaching: () => Promise.resolve(),
+      completeExtend: () => Promise.resolve(),
+      rollDetaching: () => Promise.resolve(),
       completeAttachment: () => Promise.resolve(),
       deleteAttachment: () => Promise.resolve(),
       deleteVolume: () => Promise.resolve(),
@@ -194,6 +201,11 @@ export class GrowingCluster {
         yield await Promise.resolve([]);
       },
     };
+  }
+
+  private connected(): Connected {
+    const raw = { protocol: 'local', format: 'raw', accessMode: 'rw', encrypted: false } as const;
+    return { connection: { ...raw, devicePath: this.path }, secret: null };
   }
 
   /** QEMU sets the length of a raw file to the size it is told, and so may cut what has grown meanwhile. */

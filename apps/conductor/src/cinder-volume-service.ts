@@ -1,5 +1,5 @@
 import type { CinderClient } from '@novella/cinder';
-import { type Clock, NovellaError, type ProjectId, seconds, type VolumeId } from '@novella/core';
+import { type Clock, gib, type GiB, NovellaError, type ProjectId, seconds, type VolumeId } from '@novella/core';
 import type { VolumeService } from './volume-service.js';
 
 const PAGE = 1000;
@@ -11,8 +11,8 @@ const PAGE = 1000;
 export function cinderVolumeService(clientOf: (project: ProjectId | null) => CinderClient): VolumeService {
   return {
     async volume(project, volume) {
-      const { size, status } = await clientOf(project).getVolume(volume);
-      return { size, status };
+      const found = await clientOf(project).getVolume(volume);
+      return { size: found.size, status: found.status, extendingTo: extendingTo(found) };
     },
 
     async attachments(project, volume, server) {
@@ -25,9 +25,39 @@ export function cinderVolumeService(clientOf: (project: ProjectId | null) => Cin
       return clientOf(project).updateAttachment(attachment, { ...connector, host, mountpoint: device });
     },
 
+    async connection(project, attachment) {
+      const found = await clientOf(project).getAttachment(attachment);
+      const connection = found?.connection ?? null;
+      return connection === null ? null : { connection, secret: found?.secret ?? null };
+    },
+
     completeAttachment: (project, attachment) => clientOf(project).completeAttachment(attachment),
     deleteAttachment: (project, attachment) => clientOf(project).deleteAttachment(attachment),
     deleteVolume: (project, volume) => clientOf(project).deleteVolume(volume),
+
+    async beginDetaching(project, volume) {
+      const client = clientOf(project);
+      try {
+        await client.beginDetaching(volume);
+      } catch (error) {
+        // Cinder refuses what is detaching as it does any other state; it is so because we asked before.
+        const refused = error instanceof NovellaError && error.code === 'cinder-refused';
+        if (!refused || (await client.getVolume(volume)).status !== 'detaching') throw error;
+      }
+    },
+
+    async rollDetaching(project, volume) {
+      try {
+        await clientOf(project).rollDetaching(volume);
+      } catch (error) {
+        if (!(error instanceof NovellaError) || error.code !== 'volume-not-found') throw error;
+      }
+    },
+
+    async completeExtend(project, volume, size, end) {
+      const client = clientOf(project);
+      if (extendingTo(await client.getVolume(volume)) === size) await client.completeExtend(volume, end === 'failed');
+    },
 
     async *volumesInUse() {
       let marker: VolumeId | null = null;
@@ -40,6 +70,12 @@ export function cinderVolumeService(clientOf: (project: ProjectId | null) => Cin
       } while (marker !== null);
     },
   };
+}
+
+/** Metadata is text that anybody may have written. */
+function extendingTo({ status, metadata }: Awaited<ReturnType<CinderClient['getVolume']>>): GiB | null {
+  const text = status === 'extending' ? metadata['extend_new_size'] : undefined;
+  return text !== undefined && /^[1-9]\d{0,6}$/.test(text) ? gib(Number(text)) : null;
 }
 
 const LEAST_BETWEEN_RETURNS = seconds(10);
@@ -69,8 +105,12 @@ export function noticingReturn(service: VolumeService, clock: Clock, onReturn: (
     volume: (...args) => watched(service.volume(...args)),
     attachments: (...args) => watched(service.attachments(...args)),
     connectAttachment: (...args) => watched(service.connectAttachment(...args)),
+    connection: (...args) => watched(service.connection(...args)),
     completeAttachment: (...args) => watched(service.completeAttachment(...args)),
     deleteAttachment: (...args) => watched(service.deleteAttachment(...args)),
+    beginDetaching: (...args) => watched(service.beginDetaching(...args)),
+    rollDetaching: (...args) => watched(service.rollDetaching(...args)),
+    completeExtend: (...args) => watched(service.completeExtend(...args)),
     deleteVolume: (...args) => watched(service.deleteVolume(...args)),
     volumesInUse: () => service.volumesInUse(),
   };

@@ -11,9 +11,13 @@ import type { VolumeService } from './volume-service.js';
 export interface ConductorIo {
   /** Written into claims: no two that run at the same time, and the same again after a restart. */
   readonly name: string;
+  /** What hosts say is believed only from the host's own broker user. */
+  readonly verifySender: boolean;
   readonly store: EngineStore & HostStore & Pick<ApiStore, 'blockDeviceMappings'>;
   readonly volumes: VolumeService;
   readonly compute: (host: HostName) => ClientOf<typeof computeRpc>;
+  /** Of a host that was removed, at the broker. */
+  readonly deleteQueue: HostReportsIo['deleteQueue'];
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -25,10 +29,12 @@ const SWEEP = millis(5_000);
 /** The parts of a conductor, wired: the engine, the reconciler, and what hosts' reports set off. */
 export class Conductor {
   readonly engine: Engine;
+  readonly verifySender: boolean;
   readonly reports: HostReportsIo;
   private readonly reconciler: Reconciler;
 
   constructor(io: ConductorIo) {
+    this.verifySender = io.verifySender;
     const hint = () => this.engine.hint();
     const volumes = noticingReturn(io.volumes, io.clock, () => {
       io.store.wake({ for: 'cinder' }).then(hint, (error: unknown) => io.log.warn('nobody could be woken', { error }));
@@ -38,6 +44,7 @@ export class Conductor {
     this.reports = {
       store: io.store,
       log: io.log,
+      deleteQueue: io.deleteQueue,
       hint,
       reconcile: (host) => this.reconciler.reconcile(host),
       guestStarted: (server) => this.reconciler.guestStarted(server),

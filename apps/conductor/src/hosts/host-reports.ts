@@ -1,5 +1,5 @@
-import type { PowerStateChanged, ServiceReport } from '@novella/contracts';
-import type { HostName, Log, ServerId } from '@novella/core';
+import type { PowerStateChanged, RemoveHost, ServiceReport } from '@novella/contracts';
+import { type ErrorCode, type HostName, type Log, NovellaError, type ServerId } from '@novella/core';
 import type { EngineStore, HostStore } from '@novella/persistence';
 
 /** What hosts say of themselves, and what follows from it. */
@@ -12,6 +12,8 @@ export interface HostReportsIo {
   readonly reconcile: (host: HostName) => Promise<number>;
   /** Reads back what a guest that was off sees of its volumes now. */
   readonly guestStarted: (server: ServerId) => Promise<number>;
+  /** As Link.deleteQueue: one that is not there is no error; `broker-refused` or `host-name-taken` when another connection owns it. */
+  readonly deleteQueue: (name: string) => Promise<void>;
 }
 
 export async function recordServiceReport(io: HostReportsIo, report: ServiceReport): Promise<void> {
@@ -41,4 +43,28 @@ export async function recordPowerState(
   const done = await io.store.recordPowerState(host, server, powerState);
   if (done === 'recorded' && powerState === 'running') await io.guestStarted(server);
   if (done === 'ignored') io.log.info('a guest that is not on record there', { host, server, powerState });
+}
+
+const NAME_IS_HELD: readonly ErrorCode[] = ['broker-refused', 'host-name-taken'];
+
+/**
+ * An operator has taken the host out of the deployment: what the broker still keeps for it goes. A worker that still
+ * holds the host's name, or has reported since, keeps its queue: it will be seen again.
+ */
+export async function removeHost(io: HostReportsIo, { host }: RemoveHost): Promise<void> {
+  const services = await io.store.services('nova-compute');
+  if (services.some((service) => service.host === host)) {
+    io.log.warn('a host that was removed has come back', { host });
+    return;
+  }
+  const queue = `compute.${host}`;
+  try {
+    await io.deleteQueue(`${queue}.lock`);
+  } catch (error) {
+    if (!(error instanceof NovellaError) || !NAME_IS_HELD.includes(error.code)) throw error;
+    io.log.warn('a host that was removed still runs', { host, error });
+    return;
+  }
+  await io.deleteQueue(queue);
+  io.log.info('a host was removed', { host });
 }

@@ -131,4 +131,19 @@ describe('attach decides', () => {
     expect(attach.giveUp?.('connect', turn, refused)).toMatchObject({ do: 'run', step: 'release', error: refused });
     expect(attach.giveUp?.('release', turn, refused)).toMatchObject({ do: 'wait', for: 'retry' });
   });
+
+  it('to let a start, stop or reboot of the server go first', () => {
+    const rows = facts({ others: [{ kind: 'reboot', state: 'waiting', volumeId: null }] });
+    expect(decide({ rows, operation: at('on-host') })).toMatchObject({ do: 'wait', for: 'server-task' });
+  });
+
+  it('to ask Cinder again for a secret that the host cannot read, three times at the most', () => {
+    const rows = facts({ mappings: [mapping({ sealedSecret: 'c2VhbGVk' })] });
+    const answer = failed('secret-unreadable');
+    const step = `reconnect ${VOLUME}`;
+    expect(decide({ rows, answer, operation: at('on-host') })).toMatchObject({ do: 'wait', for: 'retry', step });
+    expect(decide({ rows, operation: at(step) })).toEqual({ do: 'run', step });
+    const often = at('on-host', { failures: 2 });
+    expect(decide({ rows, answer, operation: often })).toMatchObject({ do: 'dispatch', step: 'off-host' });
+  });
 });

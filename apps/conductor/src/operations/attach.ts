@@ -1,9 +1,11 @@
-import type { VolumeDisk } from '@novella/contracts';
 import { assertNever, type ErrorRecord } from '@novella/core';
 import type { BlockDeviceMapping, OperationFacts } from '@novella/persistence';
-import { volumeDisk } from './disks.js';
+import { connect, reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
+import { proof, volumeDisk } from './disks.js';
+import { powerIsChanging } from './exclusion.js';
 import { failure } from './failure.js';
-import type { FlowIo, OperationFlow, Plan, StepDone, Turn } from './plan.js';
+import { OFF_HOST, release, RELEASE, RELEASED, volumeOffHost } from './off-host.js';
+import type { OperationFlow, Plan, StepDone, Turn } from './plan.js';
 import { isBelieved, UNDO_AGAIN, waitFor } from './retry.js';
 
 /**
@@ -17,9 +19,6 @@ import { isBelieved, UNDO_AGAIN, waitFor } from './retry.js';
 const CONNECT = 'connect';
 const ON_HOST = 'on-host';
 const COMPLETE = 'complete';
-const OFF_HOST = 'off-host';
-const RELEASE = 'release';
-const RELEASED = 'released';
 const COMPLETED = 'completed';
 
 export const attach: OperationFlow<null> = {
@@ -34,11 +33,11 @@ export const attach: OperationFlow<null> = {
     if (answer !== null) return decideOnAnswer(turn, mapping, answer);
     switch (operation.step) {
       case COMPLETED:
-        return { do: 'succeed', ...proof(mapping), changes: { mappings: [{ id: mapping.id, attached: true }] } };
+        return { do: 'succeed', ...proof([mapping]), changes: { mappings: [{ id: mapping.id, attached: true }] } };
       case COMPLETE:
         return { do: 'run', step: COMPLETE };
       case OFF_HOST:
-        return offHost(rows, mapping, operation.error);
+        return volumeOffHost(rows, mapping, operation.error);
       case RELEASE:
         return { do: 'run', step: RELEASE };
       case RELEASED:
@@ -48,7 +47,7 @@ export const attach: OperationFlow<null> = {
           changes: { mappings: [{ id: mapping.id, removed: true }] },
         };
       default:
-        return forward(rows, mapping);
+        return reconnecting(operation) ?? forward(rows, mapping);
     }
   },
 
@@ -57,7 +56,7 @@ export const attach: OperationFlow<null> = {
     if (mapping === undefined) throw new Error(`attach step ${step} without a mapping`);
     switch (step) {
       case CONNECT:
-        return connect(rows, mapping, io);
+        return { next: ON_HOST, changes: { mappings: [await connect(rows, mapping, io)] } };
       case COMPLETE:
         if (mapping.attachmentId !== null) {
           await io.volumes.completeAttachment(rows.instance.projectId, mapping.attachmentId);
@@ -67,7 +66,7 @@ export const attach: OperationFlow<null> = {
         await releaseAttachments(rows, mapping, io);
         return { next: RELEASED };
       default:
-        throw new Error(`attach has no step ${step}`);
+        return reconnect(step, rows, io, ON_HOST);
     }
   },
 
@@ -92,7 +91,13 @@ function forward(rows: OperationFacts, mapping: BlockDeviceMapping): Plan {
   if (service?.up !== true) return { do: 'wait', for: 'host' };
   const disk = volumeDisk(mapping);
   if (disk === null) return { do: 'run', step: CONNECT };
-  return dispatchDisk('attach_volume', ON_HOST, rows, disk, instance.host);
+  if (powerIsChanging(rows)) return { do: 'wait', for: 'server-task' };
+  return {
+    do: 'dispatch',
+    step: ON_HOST,
+    host: instance.host,
+    command: { method: 'attach_volume', args: { server: instance.id, disk } },
+  };
 }
 
 function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNullable<Turn['answer']>): Plan {
@@ -106,64 +111,23 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
       };
     }
     case 'detached':
-      return { do: 'run', step: RELEASE };
+      return release(mapping);
     case 'stale':
       return { do: 'wait', for: 'retry' };
     case 'failed':
       if (turn.operation.step === OFF_HOST) return UNDO_AGAIN;
-      if (!isBelieved(turn, answer.error)) return waitFor(answer.error);
+      if (!isBelieved(turn, answer.error)) return reconnectFor(answer.error, turn.rows) ?? waitFor(answer.error);
       return undo(turn, mapping, answer.error);
     case 'grown':
     case 'built':
     case 'deleted':
+    case 'powered':
       return waitFor(failure('internal', `the host answered an attach with "${answer.status}"`));
     default:
       return assertNever(answer);
   }
 }
 
-/** What no host was ever told of is on none. */
+/** What no host was ever told of is on none; else the host is asked to make sure that the device is not there. */
 const undo = ({ operation, rows }: Turn, mapping: BlockDeviceMapping, error: ErrorRecord): Plan =>
-  operation.attempt === 0 ? { do: 'run', step: RELEASE, error } : offHost(rows, mapping, error);
-
-/** Whatever made the attach fail, the host is asked to make sure that the device is not there. */
-function offHost(rows: OperationFacts, mapping: BlockDeviceMapping, error: ErrorRecord | null): Plan {
-  const because = error === null ? {} : { error };
-  const disk = volumeDisk(mapping);
-  const fenced = rows.service?.forcedDown === true;
-  if (disk === null || rows.instance.host === null || fenced) return { do: 'run', step: RELEASE, ...because };
-  if (rows.service?.up !== true) return { do: 'wait', for: 'host', step: OFF_HOST, ...because };
-  return { ...dispatchDisk('detach_volume', OFF_HOST, rows, disk, rows.instance.host), ...because };
-}
-
-function dispatchDisk(
-  method: 'attach_volume' | 'detach_volume',
-  step: string,
-  rows: OperationFacts,
-  disk: VolumeDisk,
-  host: NonNullable<OperationFacts['instance']['host']>,
-) {
-  return { do: 'dispatch', step, host, command: { method, args: { server: rows.instance.id, disk } } } as const;
-}
-
-async function connect(rows: OperationFacts, mapping: BlockDeviceMapping, io: FlowIo): Promise<StepDone> {
-  if (mapping.attachmentId === null || rows.service === null) throw new Error('connect decided without its facts');
-  const { projectId } = rows.instance;
-  const connector = rows.service.connectorProperties;
-  const connection = await io.volumes.connectAttachment(projectId, mapping.attachmentId, connector, mapping.device);
-  return { next: ON_HOST, changes: { mappings: [{ id: mapping.id, connection }] } };
-}
-
-/** Every attachment of this volume to this server, also one whose id was never heard. */
-export async function releaseAttachments(rows: OperationFacts, mapping: BlockDeviceMapping, io: FlowIo): Promise<void> {
-  const { projectId, id } = rows.instance;
-  const known = mapping.attachmentId === null ? [] : [mapping.attachmentId];
-  const found = mapping.attachmentId === null ? await io.volumes.attachments(projectId, mapping.volumeId, id) : [];
-  for (const attachment of [...known, ...found]) await io.volumes.deleteAttachment(projectId, attachment);
-}
-
-export function proof(mapping: BlockDeviceMapping) {
-  return mapping.guestBytes === null
-    ? ({ verifiedBy: 'host-device', visible: 'next-start' } as const)
-    : ({ verifiedBy: 'hypervisor', visible: 'now' } as const);
-}
+  operation.attempt === 0 ? release(mapping, error) : volumeOffHost(rows, mapping, error);

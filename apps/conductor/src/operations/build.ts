@@ -1,10 +1,11 @@
 import { assertNever, type ErrorRecord } from '@novella/core';
-import type { Instance, OperationFacts, RecordChanges, Service } from '@novella/persistence';
-import { proof, releaseAttachments } from './attach.js';
+import type { Instance, OperationFacts, Service } from '@novella/persistence';
+import { connect, reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
 import { chooseHosts, roomNeeded } from './choose-hosts.js';
-import { connectedDisks } from './disks.js';
+import { connectedDisks, proof, readBack } from './disks.js';
 import { failure } from './failure.js';
-import type { FlowIo, OperationFlow, Plan, StepDone, Turn } from './plan.js';
+import { OFF_HOST, RELEASE, RELEASED, serverOffHost } from './off-host.js';
+import type { OperationFlow, Plan, StepDone, Turn } from './plan.js';
 import { isBelieved, UNDO_AGAIN, waitFor } from './retry.js';
 
 /**
@@ -19,9 +20,6 @@ const CONNECT = 'connect';
 const ON_HOST = 'on-host';
 const COMPLETE = 'complete';
 const COMPLETED = 'completed';
-const OFF_HOST = 'off-host';
-const RELEASE = 'release';
-const RELEASED = 'released';
 
 interface BuildFacts {
   /** Where the server could be placed, the best first; null when it has a host. */
@@ -46,7 +44,7 @@ export const build: OperationFlow<BuildFacts> = {
       case COMPLETED:
         return succeed(rows);
       case OFF_HOST:
-        return offHost(rows, operation.error);
+        return serverOffHost(rows, operation.error);
       case RELEASE:
         return { do: 'run', step: RELEASE };
       case RELEASED:
@@ -55,14 +53,18 @@ export const build: OperationFlow<BuildFacts> = {
           operation.error ?? failure('internal', 'the build was undone for a reason that was not kept'),
         );
       default:
-        return forward(turn, services);
+        return reconnecting(operation) ?? forward(turn, services);
     }
   },
 
   async run(step, { rows }, io): Promise<StepDone> {
     switch (step) {
-      case CONNECT:
-        return { next: ON_HOST, changes: await connectVolume(rows, io) };
+      case CONNECT: {
+        // One at a time, so that what Cinder has connected is stored before it begins with the next.
+        const mapping = rows.mappings.find(({ connection }) => connection === null);
+        const changes = mapping === undefined ? {} : { mappings: [await connect(rows, mapping, io)] };
+        return { next: ON_HOST, changes };
+      }
       case COMPLETE:
         for (const { attachmentId } of rows.mappings) {
           if (attachmentId !== null) await io.volumes.completeAttachment(rows.instance.projectId, attachmentId);
@@ -72,7 +74,7 @@ export const build: OperationFlow<BuildFacts> = {
         for (const mapping of rows.mappings) await releaseAttachments(rows, mapping, io);
         return { next: RELEASED };
       default:
-        throw new Error(`build has no step ${step}`);
+        return reconnect(step, rows, io, ON_HOST);
     }
   },
 
@@ -125,29 +127,27 @@ function forward(turn: Turn, services: readonly Service[] | null): Plan {
 function decideOnAnswer(turn: Turn, answer: NonNullable<Turn['answer']>): Plan {
   const { operation, rows } = turn;
   switch (answer.status) {
-    case 'built': {
-      const measured = new Map(answer.disks.map((disk) => [disk.volume, disk]));
-      const changes = rows.mappings.flatMap(({ id, volumeId }) => {
-        const disk = measured.get(volumeId);
-        return disk === undefined ? [] : [{ id, hostBytes: disk.hostBytes, guestBytes: disk.guestBytes }];
-      });
+    case 'built':
       return {
         do: 'run',
         step: COMPLETE,
-        changes: { instance: { powerState: answer.powerState }, mappings: changes },
+        changes: {
+          instance: { powerState: answer.powerState },
+          mappings: readBack(rows.mappings, answer.disks).changes,
+        },
       };
-    }
     case 'deleted':
       return { do: 'run', step: RELEASE };
     case 'stale':
       return { do: 'wait', for: 'retry' };
     case 'failed':
       if (operation.step === OFF_HOST) return UNDO_AGAIN;
-      if (!isBelieved(turn, answer.error)) return waitFor(answer.error);
+      if (!isBelieved(turn, answer.error)) return reconnectFor(answer.error, rows) ?? waitFor(answer.error);
       return undo(turn, answer.error);
     case 'grown':
     case 'attached':
     case 'detached':
+    case 'powered':
       return waitFor(failure('internal', `the host answered a build with "${answer.status}"`));
     default:
       return assertNever(answer);
@@ -156,38 +156,12 @@ function decideOnAnswer(turn: Turn, answer: NonNullable<Turn['answer']>): Plan {
 
 /** What no host was ever told of is on none. */
 const undo = ({ operation, rows }: Turn, error: ErrorRecord): Plan =>
-  operation.attempt === 0 ? { do: 'run', step: RELEASE, error } : offHost(rows, error);
-
-function offHost(rows: OperationFacts, error: ErrorRecord | null): Plan {
-  const because = error === null ? {} : { error };
-  const { instance, service } = rows;
-  if (instance.host === null || service?.forcedDown === true) return { do: 'run', step: RELEASE, ...because };
-  if (service?.up !== true) return { do: 'wait', for: 'host', step: OFF_HOST, ...because };
-  return {
-    do: 'dispatch',
-    step: OFF_HOST,
-    host: instance.host,
-    command: { method: 'delete_instance', args: { server: instance.id, volumes: connectedDisks(rows.mappings) } },
-    ...because,
-  };
-}
-
-/** One at a time, so that what Cinder has connected is stored before it begins with the next. */
-async function connectVolume({ service, instance, mappings }: OperationFacts, io: FlowIo): Promise<RecordChanges> {
-  const mapping = mappings.find(({ connection }) => connection === null);
-  if (mapping === undefined) return {};
-  const { id, attachmentId, device } = mapping;
-  if (attachmentId === null || service === null) throw new Error('connect decided without its facts');
-  const connector = service.connectorProperties;
-  const connection = await io.volumes.connectAttachment(instance.projectId, attachmentId, connector, device);
-  return { mappings: [{ id, connection }] };
-}
+  operation.attempt === 0 ? { do: 'run', step: RELEASE, error } : serverOffHost(rows, error);
 
 function succeed({ instance, mappings }: OperationFacts): Plan {
-  const worst = mappings.find(({ guestBytes }) => guestBytes === null);
   return {
     do: 'succeed',
-    ...(mappings[0] === undefined ? {} : proof(worst ?? mappings[0])),
+    ...proof(mappings),
     changes: {
       instance: {
         vmState: instance.powerState === 'running' ? 'active' : 'stopped',

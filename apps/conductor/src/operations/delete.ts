@@ -1,8 +1,8 @@
 import { assertNever, NovellaError, type VolumeId } from '@novella/core';
-import type { OperationFacts } from '@novella/persistence';
-import { releaseAttachments } from './attach.js';
-import { connectedDisks } from './disks.js';
+import { releaseAttachments } from './attachments.js';
+import { hostIsActing } from './exclusion.js';
 import { failure } from './failure.js';
+import { RELEASE, RELEASED, serverOffHost } from './off-host.js';
 import type { FlowIo, OperationFlow, Plan, StepDone, Turn } from './plan.js';
 import { waitFor } from './retry.js';
 
@@ -11,11 +11,8 @@ import { waitFor } from './retry.js';
  * the row. An attachment is let go only after the host reported the guest absent, or an operator declared the host
  * fenced (forced down). A delete never fails: it goes on until everything is gone.
  *
- *   on-host -> release -> deleted
+ *   off-host -> release -> deleted
  */
-const ON_HOST = 'on-host';
-const RELEASE = 'release';
-const RELEASED = 'released';
 /** nova:nova/compute/manager.py _cleanup_volumes goes on after the first. */
 const DELETE_VOLUME_RETRIES = 5;
 
@@ -38,7 +35,8 @@ export const deleteServer: OperationFlow<null> = {
           },
         };
       default:
-        return onHost(rows);
+        // What a host is doing for this server ends first; its end wakes this operation.
+        return hostIsActing(rows) ? { do: 'wait', for: 'server-task' } : serverOffHost(rows, null);
     }
   },
 
@@ -63,21 +61,6 @@ async function deleteVolume({ operation, rows }: Turn, volume: VolumeId, io: Flo
   }
 }
 
-function onHost(rows: OperationFacts): Plan {
-  const { instance, service, others } = rows;
-  // What a host is doing for this server ends first; its end wakes this operation.
-  if (others.some(({ state, kind }) => state === 'dispatched' || kind === 'build'))
-    return { do: 'wait', for: 'server-task' };
-  if (instance.host === null || service?.forcedDown === true) return { do: 'run', step: RELEASE };
-  if (service?.up !== true) return { do: 'wait', for: 'host' };
-  return {
-    do: 'dispatch',
-    step: ON_HOST,
-    host: instance.host,
-    command: { method: 'delete_instance', args: { server: instance.id, volumes: connectedDisks(rows.mappings) } },
-  };
-}
-
 function decideOnAnswer(answer: NonNullable<Turn['answer']>): Plan {
   switch (answer.status) {
     case 'deleted':
@@ -90,6 +73,7 @@ function decideOnAnswer(answer: NonNullable<Turn['answer']>): Plan {
     case 'attached':
     case 'detached':
     case 'built':
+    case 'powered':
       return waitFor(failure('internal', `the host answered a delete with "${answer.status}"`));
     default:
       return assertNever(answer);

@@ -1,5 +1,6 @@
-import type { VolumeDisk } from '@novella/contracts';
-import type { BlockDeviceMapping } from '@novella/persistence';
+import type { MeasuredDisk, VolumeDisk } from '@novella/contracts';
+import { type Bytes, bytes, bytesToGib, type GiB, gib, gibToBytes, type VolumeId } from '@novella/core';
+import type { BlockDeviceMapping, RecordChanges } from '@novella/persistence';
 
 /** The mapping as a command carries it; null while Cinder has not said how the host reaches the volume. */
 export function volumeDisk(mapping: BlockDeviceMapping): VolumeDisk | null {
@@ -8,6 +9,7 @@ export function volumeDisk(mapping: BlockDeviceMapping): VolumeDisk | null {
     volume: mapping.volumeId,
     attachment: mapping.attachmentId,
     connection: mapping.connection,
+    sealedSecret: mapping.sealedSecret,
     device: mapping.device.replace(/^\/dev\//, ''),
     bus: mapping.bus,
     shareable: mapping.multiattach,
@@ -16,3 +18,50 @@ export function volumeDisk(mapping: BlockDeviceMapping): VolumeDisk | null {
 
 export const connectedDisks = (mappings: readonly BlockDeviceMapping[]): VolumeDisk[] =>
   mappings.map(volumeDisk).filter((disk) => disk !== null);
+
+/** Those that a host has reported in the guest: not one whose attach it has not begun, nor one that it has let go. */
+export const guestDisks = (mappings: readonly BlockDeviceMapping[]): VolumeDisk[] =>
+  connectedDisks(mappings.filter(({ hostBytes }) => hostBytes !== null));
+
+/** What the guest shall see of a volume of `size`: less the overhead recorded at attach (a LUKS header). */
+export const visibleBytes = (size: GiB, mapping: Pick<BlockDeviceMapping, 'overheadBytes'>): Bytes =>
+  bytes(gibToBytes(size) - mapping.overheadBytes);
+
+/** The size of the volume of which a guest shall see, or sees, so much. */
+export const volumeSize = (visible: Bytes, mapping: Pick<BlockDeviceMapping, 'overheadBytes'>): GiB =>
+  bytesToGib(bytes(visible + mapping.overheadBytes));
+
+/** The volume's size as Nova shows it, of which a guest or host sees `seen`. It never shrinks: an older look is no news. */
+export const shownSize = (seen: Bytes, mapping: BlockDeviceMapping): GiB =>
+  gib(Math.max(mapping.size, volumeSize(seen, mapping)));
+
+/** Sizes that a host has read back, as the rows shall say, and the volumes of which the guest sees too little. */
+export function readBack(
+  mappings: readonly BlockDeviceMapping[],
+  disks: readonly MeasuredDisk[],
+): { changes: NonNullable<RecordChanges['mappings']>; behind: VolumeId[] } {
+  const measured = new Map(disks.map((disk) => [disk.volume, disk]));
+  const seen = mappings.flatMap((mapping) => {
+    const disk = measured.get(mapping.volumeId);
+    return disk === undefined ? [] : [{ mapping, disk }];
+  });
+  return {
+    changes: seen.map(({ mapping, disk: { hostBytes, guestBytes } }) => ({
+      id: mapping.id,
+      hostBytes,
+      guestBytes,
+      ...(guestBytes === null ? {} : { size: shownSize(guestBytes, mapping) }),
+    })),
+    behind: seen
+      .filter(({ mapping, disk }) => disk.guestBytes !== null && disk.guestBytes < mapping.wantedBytes)
+      .map(({ mapping }) => mapping.volumeId),
+  };
+}
+
+/** What proves the sizes of an operation's volumes: with one that no guest shows, only the host's word. */
+export function proof(sizes: readonly { readonly guestBytes: Bytes | null }[]) {
+  if (sizes.length === 0) return {};
+  return sizes.some(({ guestBytes }) => guestBytes === null)
+    ? ({ verifiedBy: 'host-device', visible: 'next-start' } as const)
+    : ({ verifiedBy: 'hypervisor', visible: 'now' } as const);
+}

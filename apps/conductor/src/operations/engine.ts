@@ -15,6 +15,8 @@ export interface EngineOptions {
 const STORE_AWAY = seconds(1);
 /** What is due but cannot be claimed is locked by somebody at this moment. */
 const SHORTEST_PAUSE = millis(10);
+/** A reason of its own saves making an error, with its stack, at each hint. */
+const AWAKE = 'awake';
 
 /**
  * The operation engine. An operation's row is the truth; a turn of the engine claims one, reads its facts, decides, and
@@ -47,7 +49,7 @@ export class Engine {
   /** Takes nothing new and waits for what is under way. */
   async stop(): Promise<void> {
     this.stopping.abort();
-    this.nap.abort();
+    this.nap.abort(AWAKE);
     await this.loop;
     await Promise.all(this.working);
   }
@@ -55,7 +57,7 @@ export class Engine {
   /** Something may be due now. */
   hint(): void {
     this.hinted = true;
-    this.nap.abort();
+    this.nap.abort(AWAKE);
   }
 
   /** A host's answer to a command. Resolves when it is recorded; rejects while it cannot be (the store is away). */

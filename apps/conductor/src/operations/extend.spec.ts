@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { bytes, type ErrorCode, ERRORS, gib, gibToBytes } from '@novella/core';
 import type { Outcome } from '@novella/contracts';
-import { facts, instance, mapping, operation, service } from '@novella/testing';
+import { CONNECTION, facts, instance, mapping, operation, service, VOLUME } from '@novella/testing';
 import { extend } from './extend.js';
 import { failure } from './failure.js';
-import type { Plan, Turn } from './plan.js';
+import type { FlowIo, Plan, Turn } from './plan.js';
 
 const TWO = gibToBytes(gib(2));
 const turn = (over: Partial<Turn> = {}): Turn => ({ operation: operation(), rows: facts(), answer: null, ...over });
@@ -120,5 +120,35 @@ describe('extend decides', () => {
 
   it('to try again after a stale answer', () => {
     expect(decide({ answer: { status: 'stale' } }, null)).toMatchObject({ do: 'wait', for: 'retry' });
+  });
+});
+
+describe('extend, beside other operations of the server,', () => {
+  const beside = (kind: 'detach' | 'start' | 'stop' | 'reboot', volumeId: typeof VOLUME | null, over = {}) =>
+    decide({ rows: facts({ others: [{ kind, state: 'waiting', volumeId }], ...over }) });
+
+  it.each(['start', 'stop', 'reboot'] as const)('waits for a %s', (kind) => {
+    expect(beside(kind, null)).toMatchObject({ do: 'wait', for: 'server-task' });
+  });
+
+  it('waits for a detach of its volume, also when the host has let it go, but not for one of another', () => {
+    expect(beside('detach', VOLUME)).toMatchObject({ do: 'wait', for: 'server-task' });
+    const gone = { mappings: [mapping({ connection: null })] };
+    expect(beside('detach', VOLUME, gone)).toMatchObject({ do: 'wait', for: 'server-task' });
+    expect(beside('detach', '99999999-9999-4999-8999-999999999999' as typeof VOLUME)).toMatchObject({ do: 'dispatch' });
+  });
+});
+
+describe('the size that extend wants', () => {
+  const extending = { size: gib(1), status: 'extending', extendingTo: gib(3) };
+  const factsOf = (format: 'raw' | 'qcow2') => {
+    const rows = facts({ mappings: [mapping({ connection: { ...CONNECTION, format } })] });
+    const volumes = { volume: () => Promise.resolve(extending) } as unknown as FlowIo['volumes'];
+    return extend.readFacts(turn({ rows }), { volumes, computeServices: () => Promise.resolve([]) });
+  };
+
+  it('is what Cinder waits for where the host grows the file itself, and what Cinder has grown elsewhere', async () => {
+    expect(await factsOf('qcow2')).toEqual({ size: 3 });
+    expect(await factsOf('raw')).toEqual({ size: 1 });
   });
 });

@@ -1,7 +1,10 @@
-import { assertNever, type Bytes, bytes, bytesToGib, type GiB, gibToBytes } from '@novella/core';
+import { assertNever, type GiB } from '@novella/core';
 import type { BlockDeviceMapping } from '@novella/persistence';
+import { reconnect, reconnectFor, reconnecting } from './attachments.js';
+import { proof, shownSize, visibleBytes, volumeSize } from './disks.js';
+import { powerIsChanging } from './exclusion.js';
 import { failure } from './failure.js';
-import type { FlowIo, OperationFlow, Plan, Turn } from './plan.js';
+import type { OperationFlow, Plan, Turn } from './plan.js';
 import { afterFailure } from './retry.js';
 
 /**
@@ -9,24 +12,37 @@ import { afterFailure } from './retry.js';
  * rescans, the hypervisor is told, and what it then shows the guest is what the record says.
  * Mirrors nova:nova/compute/manager.py extend_volume, but: nothing is saved before it was read back, and a volume that
  * is not attached is a failure with its reason, not a success.
+ *
+ * A qcow2 file is grown by whoever has it open, so there the host does what elsewhere the storage has done. Where Cinder
+ * waits for that (status `extending`), the size is the one that it waits for, and it is told of the end.
+ *
+ *   (on the host) -> ended                                      raw
+ *   (on the host) -> tell-grown -> told-grown -> ended          qcow2; or tell-failed -> told-failed
  */
 interface ExtendFacts {
-  /** Cinder's size at this moment; null when it was not needed. */
+  /** The size to be seen, from Cinder at this moment; null when it was not needed. */
   readonly size: GiB | null;
 }
+const AGAIN = 'on-host';
+const TELL_GROWN = 'tell-grown';
+const TELL_FAILED = 'tell-failed';
+const TOLD_GROWN = 'told-grown';
+const TOLD_FAILED = 'told-failed';
 
 export const extend: OperationFlow<ExtendFacts> = {
-  async readFacts(turn: Turn, io: FlowIo) {
-    const { operation, rows, answer } = turn;
+  async readFacts({ operation, rows, answer }, io) {
     if (answer !== null || operation.volumeId === null || rows.instance.deletedAt !== null) return { size: null };
-    if ((rows.mappings[0]?.connection ?? null) === null) return { size: null };
-    const volume = await io.volumes.volume(rows.instance.projectId, operation.volumeId);
-    return { size: volume.size };
+    const connection = rows.mappings[0]?.connection ?? null;
+    if (connection === null) return { size: null };
+    const { size, extendingTo } = await io.volumes.volume(rows.instance.projectId, operation.volumeId);
+    return { size: connection.format === 'qcow2' ? (extendingTo ?? size) : size };
   },
 
   decide(turn, { size }) {
     const { operation, rows, answer } = turn;
     const mapping = rows.mappings[0];
+    if (operation.step === TELL_GROWN || operation.step === TELL_FAILED) return { do: 'run', step: operation.step };
+    if (operation.step === TOLD_GROWN || operation.step === TOLD_FAILED) return afterTelling(operation.step, turn);
     if (rows.instance.deletedAt !== null)
       return { do: 'fail', error: failure('server-deleted', 'the server is deleted') };
     if (operation.volumeId === null || mapping === undefined) {
@@ -35,6 +51,12 @@ export const extend: OperationFlow<ExtendFacts> = {
     if (answer !== null) return decideOnAnswer(turn, mapping, answer);
     if (rows.instance.taskState === 'deleting') {
       return { do: 'fail', error: failure('server-deleted', 'the server is being deleted') };
+    }
+    const reconnects = reconnecting(operation);
+    if (reconnects !== null) return reconnects;
+    // It may yet stay, and then it has to grow.
+    if (rows.others.some(({ kind, volumeId }) => kind === 'detach' && volumeId === operation.volumeId)) {
+      return { do: 'wait', for: 'server-task' };
     }
     if (mapping.connection === null || mapping.attachmentId === null || mapping.attachedAt === null) {
       const attaching = rows.others.some(({ kind }) => kind === 'attach' || kind === 'build');
@@ -45,6 +67,7 @@ export const extend: OperationFlow<ExtendFacts> = {
       return { do: 'fail', error: failure('server-has-no-host', 'the server is on no host') };
     }
     if (rows.service?.up !== true) return { do: 'wait', for: 'host' };
+    if (powerIsChanging(rows)) return { do: 'wait', for: 'server-task' };
     if (size === null) throw new Error('extend decided without the size of the volume');
     const wantedBytes = visibleBytes(size, mapping);
     return {
@@ -59,11 +82,27 @@ export const extend: OperationFlow<ExtendFacts> = {
           volume: operation.volumeId,
           attachment: mapping.attachmentId,
           connection: mapping.connection,
+          sealedSecret: mapping.sealedSecret,
           wantedBytes,
         },
       },
     };
   },
+
+  async run(step, { operation, rows }, io) {
+    if (step !== TELL_GROWN && step !== TELL_FAILED) return reconnect(step, rows, io, AGAIN);
+    const mapping = rows.mappings[0];
+    if (mapping !== undefined) {
+      const size = volumeSize(mapping.wantedBytes, mapping);
+      const end = step === TELL_GROWN ? 'grown' : 'failed';
+      await io.volumes.completeExtend(rows.instance.projectId, mapping.volumeId, size, end);
+    }
+    return { next: step === TELL_GROWN ? TOLD_GROWN : TOLD_FAILED };
+  },
+
+  /** A Cinder that refuses to be told has heard of it already, or does not wait: the guest has what it has. */
+  giveUp: (step, turn, error) =>
+    step === TELL_GROWN || step === TELL_FAILED ? afterTelling(step, turn) : { do: 'fail', error },
 };
 
 function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNullable<Turn['answer']>): Plan {
@@ -72,32 +111,23 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
       const seen = answer.guestBytes ?? answer.hostBytes;
       if (seen < mapping.wantedBytes) {
         const facts = { wanted: mapping.wantedBytes, guest: answer.guestBytes, host: answer.hostBytes };
-        return afterFailure(turn, failure('guest-size-not-reached', 'the host has measured too little', facts));
+        const error = failure('guest-size-not-reached', 'the host has measured too little', facts);
+        return tellingOfFailure(afterFailure(turn, error), mapping);
       }
-      return {
-        do: 'succeed',
-        verifiedBy: answer.guestBytes === null ? 'host-device' : 'hypervisor',
-        visible: answer.guestBytes === null ? 'next-start' : 'now',
-        changes: {
-          mappings: [
-            {
-              id: mapping.id,
-              size: bytesToGib(bytes(seen + mapping.overheadBytes)),
-              hostBytes: answer.hostBytes,
-              guestBytes: answer.guestBytes,
-            },
-          ],
-        },
-      };
+      const { hostBytes, guestBytes } = answer;
+      const changes = { mappings: [{ id: mapping.id, size: shownSize(seen, mapping), hostBytes, guestBytes }] };
+      if (isGrownByHost(mapping)) return { do: 'run', step: TELL_GROWN, changes };
+      return { do: 'succeed', ...proof([answer]), changes };
     }
     case 'stale':
       return { do: 'wait', for: 'retry', error: failure('command-stale', 'the host has acted on a newer command') };
     case 'failed':
-      return afterFailure(turn, answer.error);
+      return reconnectFor(answer.error, turn.rows) ?? tellingOfFailure(afterFailure(turn, answer.error), mapping);
     case 'attached':
     case 'detached':
     case 'built':
     case 'deleted':
+    case 'powered':
       return {
         do: 'fail',
         error: failure('rpc-message-invalid', `the host answered an extend with "${answer.status}"`),
@@ -107,6 +137,15 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
   }
 }
 
-/** What the guest shall see of a volume of `size`: less the overhead recorded at attach (a LUKS header). */
-export const visibleBytes = (size: GiB, mapping: Pick<BlockDeviceMapping, 'overheadBytes'>): Bytes =>
-  bytes(gibToBytes(size) - mapping.overheadBytes);
+const isGrownByHost = ({ connection }: BlockDeviceMapping): boolean => connection?.format === 'qcow2';
+
+function tellingOfFailure(plan: Plan, mapping: BlockDeviceMapping): Plan {
+  if (plan.do !== 'fail' || !isGrownByHost(mapping)) return plan;
+  return { do: 'run', step: TELL_FAILED, error: plan.error };
+}
+
+/** What was read back is in the record by now. */
+function afterTelling(step: string, { operation, rows }: Turn): Plan {
+  if (step === TELL_GROWN || step === TOLD_GROWN) return { do: 'succeed', ...proof(rows.mappings) };
+  return { do: 'fail', error: operation.error ?? failure('internal', 'why the extend failed was not kept') };
+}

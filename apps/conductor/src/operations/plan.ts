@@ -5,8 +5,11 @@ import type {
   DetachVolume,
   ExtendVolume,
   Outcome,
+  RebootInstance,
+  StartInstance,
+  StopInstance,
 } from '@novella/contracts';
-import type { ErrorRecord, HostName, VerifiedBy, Visible, WaitingFor } from '@novella/core';
+import type { ErrorRecord, HostName, VerifiedBy, Visible, VolumeId, WaitingFor } from '@novella/core';
 import type { Capacity, Operation, OperationFacts, RecordChanges, Service } from '@novella/persistence';
 import type { VolumeService } from '../volume-service.js';
 
@@ -43,6 +46,8 @@ export type Plan =
       readonly verifiedBy?: VerifiedBy;
       readonly visible?: Visible;
       readonly changes?: RecordChanges;
+      /** Volumes of which the guest was seen with too little: a system extend is opened for each before the end. */
+      readonly behind?: readonly VolumeId[];
     }
   | { readonly do: 'fail'; readonly error: ErrorRecord; readonly changes?: RecordChanges };
 
@@ -51,7 +56,10 @@ export type Command =
   | { readonly method: 'delete_instance'; readonly args: Omit<DeleteInstance, 'token'> }
   | { readonly method: 'attach_volume'; readonly args: Omit<AttachVolume, 'token'> }
   | { readonly method: 'detach_volume'; readonly args: Omit<DetachVolume, 'token'> }
-  | { readonly method: 'extend_volume'; readonly args: Omit<ExtendVolume, 'token'> };
+  | { readonly method: 'extend_volume'; readonly args: Omit<ExtendVolume, 'token'> }
+  | { readonly method: 'start_instance'; readonly args: Omit<StartInstance, 'token'> }
+  | { readonly method: 'stop_instance'; readonly args: Omit<StopInstance, 'token'> }
+  | { readonly method: 'reboot_instance'; readonly args: Omit<RebootInstance, 'token'> };
 
 /** What one turn of the engine knows. `answer` is the host's to the present attempt, null in any other turn. */
 export interface Turn {

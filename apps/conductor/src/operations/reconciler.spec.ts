@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { gib, gibToBytes } from '@novella/core';
+import { gib, gibToBytes, type OperationKind, type VolumeId } from '@novella/core';
 import type { AttachedVolume } from '@novella/persistence';
-import { HOST, mapping } from '@novella/testing';
-import { isBehind } from './reconciler.js';
+import { HOST, mapping, operation, seededRandom, SERVER, VOLUME } from '@novella/testing';
+import { isBehind, Reconciler, type ReconcilerIo } from './reconciler.js';
 
 const attached = (over: Partial<AttachedVolume> = {}, ...[row]: Parameters<typeof mapping>): AttachedVolume => ({
   mapping: mapping(row),
@@ -28,5 +28,35 @@ describe('an attachment', () => {
     expect(isBehind(attached({ refused }), gib(2), 'extend-volume,protocol:local')).toBe(false);
     expect(isBehind(attached({ refused }), gib(3), 'extend-volume,protocol:local')).toBe(true);
     expect(isBehind(attached({ refused }), gib(2), 'extend-volume,live,protocol:local')).toBe(true);
+  });
+});
+
+describe('a guest that runs again', () => {
+  const opened = async (
+    kind: OperationKind | null,
+    row: Parameters<typeof mapping>[0],
+  ): Promise<readonly unknown[]> => {
+    const asked: unknown[] = [];
+    const store = {
+      operations: () => Promise.resolve(kind === null ? [] : [operation({ kind })]),
+      blockDeviceMappings: () => Promise.resolve(new Map([[SERVER, [mapping(row)]]])),
+      openSystemExtend: (input: { volumeId: VolumeId }) => Promise.resolve(asked.push(input.volumeId) > 0),
+    } as unknown as ReconcilerIo['store'];
+    const io = { store, random: seededRandom(1), hint: () => undefined } as unknown as ReconcilerIo;
+    expect(await new Reconciler(io).guestStarted(SERVER)).toBe(asked.length);
+    return asked;
+  };
+
+  it.each([
+    ['it was off', { guestBytes: null }, [VOLUME]],
+    ['it sees less than is wanted', { guestBytes: gibToBytes(gib(1)), wantedBytes: TWO }, [VOLUME]],
+    ['it sees enough', { guestBytes: TWO, wantedBytes: TWO }, []],
+    ['the volume is not attached yet', { guestBytes: null, attachedAt: null }, []],
+  ])('is read back when %s', async (_, row, expected) => {
+    expect(await opened(null, row)).toEqual(expected);
+  });
+
+  it.each(['build', 'start', 'reboot'] as const)('is left to the %s that makes it run', async (kind) => {
+    expect(await opened(kind, { guestBytes: null })).toEqual([]);
   });
 });

@@ -7,16 +7,15 @@ import {
   type Log,
   millis,
   minutes,
-  type ProjectId,
+  type OperationKind,
   type Random,
-  type RequestId,
   type ServerId,
-  type UserId,
   type VolumeId,
 } from '@novella/core';
-import type { ApiStore, AttachedVolume, BlockDeviceMapping, EngineStore, HostStore } from '@novella/persistence';
+import type { ApiStore, AttachedVolume, EngineStore, HostStore } from '@novella/persistence';
 import type { VolumeService } from '../volume-service.js';
-import { visibleBytes } from './extend.js';
+import { visibleBytes } from './disks.js';
+import { openSystemExtend } from './system-extend.js';
 
 /**
  * Finds attachments whose guest is behind Cinder (an event that never came, a guest that was off) and opens an extend
@@ -35,7 +34,9 @@ export interface ReconcilerIo {
 
 const PERIOD = minutes(10);
 const PAGE = 500;
-export const SYSTEM_USER = 'novella' as UserId;
+/** These read their guest's sizes back themselves. */
+const READS_BACK: readonly OperationKind[] = ['build', 'start', 'reboot'];
+const OPEN_OF_ONE_SERVER = 100;
 
 export class Reconciler {
   private readonly stopping = new AbortController();
@@ -64,7 +65,7 @@ export class Reconciler {
         for (const { id, size } of page) {
           for (const attachment of attached.get(id) ?? []) {
             if (!isBehind(attachment, size, capabilities.get(attachment.host) ?? '')) continue;
-            if (await this.open(attachment.mapping)) opened += 1;
+            if (await openSystemExtend(this.io, attachment.mapping)) opened += 1;
           }
         }
       }
@@ -73,12 +74,17 @@ export class Reconciler {
     return opened;
   }
 
-  /** A guest that was off when its volumes grew sees them now: each is read back by an extend of its own. */
+  /** A guest that runs again may see what it did not before: those of its volumes that it was last seen behind with. */
   async guestStarted(server: ServerId): Promise<number> {
+    const open = await this.io.store.operations({ serverId: server, open: true, limit: OPEN_OF_ONE_SERVER });
+    if (open.some(({ kind }) => READS_BACK.includes(kind))) return 0;
     const mappings = (await this.io.store.blockDeviceMappings([server])).get(server) ?? [];
-    const unread = mappings.filter(({ attachedAt, guestBytes }) => attachedAt !== null && guestBytes === null);
+    const unread = mappings.filter(
+      ({ attachedAt, guestBytes, wantedBytes }) =>
+        attachedAt !== null && (guestBytes === null || guestBytes < wantedBytes),
+    );
     let opened = 0;
-    for (const mapping of unread) if (await this.open(mapping)) opened += 1;
+    for (const mapping of unread) if (await openSystemExtend(this.io, mapping)) opened += 1;
     if (opened > 0) this.io.hint();
     return opened;
   }
@@ -102,9 +108,8 @@ export class Reconciler {
     const byVolume = new Map<VolumeId, AttachedVolume[]>();
     let after: BlockDeviceMappingId | null = null;
     for (;;) {
-      const page: AttachedVolume[] = await this.io.store.attachedVolumes(after, PAGE);
+      const page: AttachedVolume[] = await this.io.store.attachedVolumes(after, PAGE, host);
       for (const attachment of page) {
-        if (host !== null && attachment.host !== host) continue;
         const { volumeId } = attachment.mapping;
         byVolume.set(volumeId, [...(byVolume.get(volumeId) ?? []), attachment]);
       }
@@ -117,15 +122,6 @@ export class Reconciler {
   private async capabilities(): Promise<Map<HostName, string>> {
     const services = await this.io.store.services('nova-compute');
     return new Map(services.map(({ host, capabilities }) => [host, [...capabilities].sort().join(',')]));
-  }
-
-  private open({ serverId, volumeId }: BlockDeviceMapping): Promise<boolean> {
-    const requester = {
-      requestId: `req-${this.io.random.uuid()}` as RequestId,
-      userId: SYSTEM_USER,
-      projectId: 'novella' as ProjectId,
-    };
-    return this.io.store.openSystemExtend({ serverId, volumeId, requester });
   }
 }
 

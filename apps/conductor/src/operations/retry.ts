@@ -19,6 +19,10 @@ export const DEADLINES = {
   attach_volume: seconds(180),
   detach_volume: seconds(200),
   extend_volume: seconds(60),
+  start_instance: seconds(180),
+  // The guest has 60 s to shut down.
+  stop_instance: seconds(180),
+  reboot_instance: seconds(300),
 } as const satisfies Record<Command['method'], Millis>;
 
 const FIRST_BACKOFF = seconds(1);
@@ -42,8 +46,15 @@ const BELIEVED_AFTER: Partial<Record<ErrorCode, number>> = {
   'host-state-lost': 4,
   internal: 6,
 };
-/** A user waits for the end of these: after so many unsure tries they are undone. */
-const USER_WAITS: Partial<Record<OperationKind, number>> = { attach: 3, build: 3 };
+/** A user waits for the end of these: after so many unsure tries they are undone or given up. */
+const USER_WAITS: Partial<Record<OperationKind, number>> = {
+  attach: 3,
+  build: 3,
+  detach: 3,
+  start: 3,
+  stop: 3,
+  reboot: 3,
+};
 const AWAY: readonly ErrorCode[] = [
   'hypervisor-unreachable',
   'broker-unreachable',

@@ -17,11 +17,16 @@ import type { VolumeService } from '../volume-service.js';
 import { attach } from './attach.js';
 import { build } from './build.js';
 import { deleteServer } from './delete.js';
+import { detach } from './detach.js';
 import { extend } from './extend.js';
 import type { Command, FlowIo, OperationFlow, Plan, StepDone, Turn } from './plan.js';
 import { countedFailure, keepingReason, planForError, stepFailed } from './plans-for-errors.js';
 import { powerUpdate } from './power-update.js';
+import { reboot } from './reboot.js';
 import { backoff, DEADLINES, failuresBefore } from './retry.js';
+import { start } from './start.js';
+import { stop } from './stop.js';
+import { openSystemExtend } from './system-extend.js';
 
 export interface TurnIo {
   readonly store: EngineStore & HostStore;
@@ -45,7 +50,11 @@ const BROKER_RECHECK = seconds(5);
 const FLOWS: Record<OperationKind, OperationFlow<never>> = {
   build: build as OperationFlow<never>,
   attach: attach as OperationFlow<never>,
+  detach: detach as OperationFlow<never>,
   extend: extend as OperationFlow<never>,
+  start: start as OperationFlow<never>,
+  stop: stop as OperationFlow<never>,
+  reboot: reboot as OperationFlow<never>,
   delete: deleteServer as OperationFlow<never>,
   'power-update': powerUpdate as OperationFlow<never>,
 };
@@ -112,7 +121,8 @@ export class Turns {
         });
         return null;
       case 'succeed': {
-        const { do: _, ...end } = plan;
+        const { do: _, behind = [], ...end } = plan;
+        for (const volumeId of behind) await openSystemExtend(this.io, { serverId: operation.serverId, volumeId });
         await store.end(operation, { result: 'succeeded', ...end });
         return null;
       }
@@ -193,6 +203,12 @@ export class Turns {
         return client.detach_volume({ ...command.args, token });
       case 'extend_volume':
         return client.extend_volume({ ...command.args, token });
+      case 'start_instance':
+        return client.start_instance({ ...command.args, token });
+      case 'stop_instance':
+        return client.stop_instance({ ...command.args, token });
+      case 'reboot_instance':
+        return client.reboot_instance({ ...command.args, token });
       default:
         return assertNever(command);
     }

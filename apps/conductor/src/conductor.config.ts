@@ -1,0 +1,81 @@
+import {
+  Env,
+  IsBrokerUrls,
+  IsEndpoint,
+  IsHostName,
+  IsListenAddress,
+  IsLogLevel,
+  IsPostgresUrl,
+  IsSeconds,
+  IsTcpPort,
+  type LogLevel,
+} from '@novella/service-kit';
+import { ArrayNotEmpty, IsArray, IsBoolean, IsIn, IsInt, Max, Min } from 'class-validator';
+import { hostname } from 'node:os';
+
+/** The settings of a conductor process, by environment variable. docs/operators.md explains each. */
+export class ConductorConfig {
+  /** Written into claims and shown by os-services: no two that run at the same time. */
+  @Env('NOVELLA_CONDUCTOR_NAME')
+  @IsHostName()
+  readonly name: string = hostname();
+
+  @Env('NOVELLA_DATABASE_URL', { secret: true })
+  @IsPostgresUrl()
+  readonly databaseUrl!: string;
+
+  /** Connections to Postgres at most. */
+  @Env('NOVELLA_DATABASE_POOL')
+  @IsInt()
+  @Min(2)
+  @Max(200)
+  readonly databasePool: number = 10;
+
+  /** All members of the cluster, each with user and password. */
+  @Env('NOVELLA_BROKER_URLS', { secret: true })
+  @IsArray()
+  @ArrayNotEmpty()
+  @IsBrokerUrls()
+  readonly brokerUrls!: string[];
+
+  /** A connection to the broker that says nothing for two to three of these is dead. */
+  @Env('NOVELLA_BROKER_HEARTBEAT_S')
+  @IsSeconds(1, 600)
+  readonly brokerHeartbeatS: number = 15;
+
+  /** What hosts say is believed only from the host's own broker user, `compute-<host>`. */
+  @Env('NOVELLA_VERIFY_SENDER')
+  @IsBoolean()
+  readonly verifySender: boolean = true;
+
+  /** Cinder's v3 API without a project: http://127.0.0.1:8776/v3 */
+  @Env('NOVELLA_CINDER_ENDPOINT')
+  @IsEndpoint()
+  readonly cinderEndpoint!: string;
+
+  /** How it proves itself to Cinder. There is no default: noauth2 needs a Cinder that believes every token. */
+  @Env('NOVELLA_AUTH_STRATEGY')
+  @IsIn(['noauth2'])
+  readonly authStrategy!: 'noauth2';
+
+  /** A service that was silent for so long is down. */
+  @Env('NOVELLA_SERVICE_DOWN_TIME_S')
+  @IsSeconds(15, 3_600)
+  readonly serviceDownTimeS: number = 60;
+
+  @Env('NOVELLA_HEALTH_LISTEN')
+  @IsListenAddress()
+  readonly healthListen: string = '127.0.0.1';
+
+  @Env('NOVELLA_HEALTH_PORT')
+  @IsTcpPort()
+  readonly healthPort: number = 8791;
+
+  @Env('NOVELLA_SHUTDOWN_GRACE_S')
+  @IsSeconds(0, 3_600)
+  readonly shutdownGraceS: number = 30;
+
+  @Env('NOVELLA_LOG_LEVEL')
+  @IsLogLevel()
+  readonly logLevel: LogLevel = 'info';
+}

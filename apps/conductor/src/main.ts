@@ -1,0 +1,121 @@
+import 'reflect-metadata';
+import { createCinderClient } from '@novella/cinder';
+import { computeRpc, conductorRpc } from '@novella/contracts';
+import { type ProjectId, seconds } from '@novella/core';
+import { openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
+import { openSqlStore, schemaState, type Store } from '@novella/persistence';
+import {
+  brokerTrouble,
+  endsWithin,
+  holdName,
+  type Program,
+  runProgram,
+  schemaMustServe,
+  startHealthServer,
+  untilThere,
+} from '@novella/service-kit';
+import { NestFactory } from '@nestjs/core';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { cinderVolumeService } from './cinder-volume-service.js';
+import { ConductorConfig } from './conductor.config.js';
+import { ConductorModule } from './conductor.module.js';
+
+const SERVICE_PROJECT = 'service' as ProjectId;
+
+/** noauth2 on Cinder's side: the token says who asks and in which project. */
+const serviceToken = (project: ProjectId) => ({ 'X-Auth-Token': `admin:${project}` });
+
+/**
+ * A conductor. It waits for what is not there yet, says so in its health and its log, and begins to work when it has
+ * both the database, with a schema it knows, and its name.
+ */
+async function startConductor(config: Readonly<ConductorConfig>, program: Program): Promise<void> {
+  const { clock, random, log, health, shutdown } = program;
+  const { name } = config;
+  const io = { clock, random, log };
+  const { signal } = shutdown;
+
+  const server = await startHealthServer(health, { listen: config.healthListen, port: config.healthPort });
+  shutdown.onShutdown('health server', () => server.close());
+  log.info('the health is served', { url: server.url });
+  const work = health.register('work');
+
+  const link = openAmqpLink({
+    urls: config.brokerUrls,
+    connectionName: `conductor-${name}`,
+    heartbeatS: config.brokerHeartbeatS,
+    ...io,
+  });
+  shutdown.onShutdown('broker link', () => link.close());
+  health.register('broker').ask('degraded', () => brokerTrouble(link));
+
+  work.unwell('not-ready', 'waits for the database');
+  const store = await databaseIsThere(config, program);
+  shutdown.onShutdown('store', () => store.close());
+
+  const cinder = createCinderClient({
+    endpoint: config.cinderEndpoint,
+    project: SERVICE_PROJECT,
+    auth: () => Promise.resolve(serviceToken(SERVICE_PROJECT)),
+    log,
+  });
+  shutdown.onShutdown('cinder client', () => cinder.close());
+
+  work.unwell('not-ready', 'waits for the broker, to hold its name there');
+  await holdName(link, { topic: 'conductor', name }, { clock, signal, onLost: () => nameLost(program, name) });
+
+  const commands = rpcClient(link, computeRpc, io);
+  const app = await NestFactory.createMicroservice<MicroserviceOptions>(
+    ConductorModule.register({
+      name,
+      verifySender: config.verifySender,
+      store,
+      volumes: cinderVolumeService((project) =>
+        project === null ? cinder : cinder.as(serviceToken(project), project),
+      ),
+      compute: (host) => commands.to(host),
+      deleteQueue: (queue) => link.deleteQueue(queue),
+      ...io,
+    }),
+    {
+      strategy: new RpcStrategy(link, conductorRpc, null, { ...io, graceMs: seconds(config.shutdownGraceS) }),
+      logger: false,
+      abortOnError: false,
+    },
+  );
+  shutdown.onShutdown('work', async () => {
+    const ended = await endsWithin(seconds(config.shutdownGraceS), app.close(), program);
+    if (!ended) log.warn('what outlasted the grace is left to whoever claims it next');
+  });
+  await app.listen();
+  work.ready();
+  log.info('serving', { conductor: name, health: server.url });
+}
+
+/** The store, once Postgres is there with a schema that this release works on. */
+async function databaseIsThere(config: Readonly<ConductorConfig>, program: Program): Promise<Store> {
+  const { clock, log, health, shutdown } = program;
+  const url = config.databaseUrl;
+  const part = health.register('database');
+  const look = async (): Promise<void> => schemaMustServe(await schemaState(url));
+  await untilThere('database', look, { clock, log, signal: shutdown.signal, part });
+  const store = await openSqlStore({
+    url,
+    poolSize: config.databasePool,
+    serviceDownTime: seconds(config.serviceDownTimeS),
+    applicationName: `novella-conductor-${config.name}`,
+  });
+  part.ask('not-ready', async () => {
+    await store.services('nova-conductor');
+    return null;
+  });
+  return store;
+}
+
+/** Another of the name may be at work: nothing more is written in it. */
+function nameLost({ log }: Program, name: string): never {
+  log.error('another conductor has the name', { name });
+  process.exit(1);
+}
+
+void runProgram('conductor', ConductorConfig, startConductor);
