@@ -51,6 +51,7 @@ export function cinderContract(name: string, open: (novaEndpoint: string) => Pro
     describe('volumes', () => volumeCases(context));
     describe('lists', () => listCases(context));
     describe('attachments', () => attachmentCases(context));
+    describe('detaching', () => detachCases(context));
     describe('extend', () => extendCases(context));
     describe('what Nova answers', () => novaAnswerCases(context));
     describe('refusals', () => refusalCases(context));
@@ -76,7 +77,7 @@ async function createVolume({ raw, client }: Context, more: object = {}, by: Raw
 
 async function attach({ client }: Context, volume: VolumeId, server = newServer(), host = 'compute-1') {
   const { id } = await client.createAttachment(volume, server);
-  const connection = await client.updateAttachment(id, { ...CONNECTOR, host, mountpoint: '/dev/vdb' });
+  const { connection } = await client.updateAttachment(id, { ...CONNECTOR, host, mountpoint: '/dev/vdb' });
   await client.completeAttachment(id);
   return { id, server, connection };
 }
@@ -193,8 +194,12 @@ function attachmentCases(context: Context): void {
     expect(await client.getVolume(volume)).toMatchObject({ status: 'reserved', attachments: [] });
     expect(await client.getAttachment(attachment.id)).toMatchObject({ status: 'reserved', connection: null });
 
-    const connection = await client.updateAttachment(attachment.id, { ...CONNECTOR, mountpoint: '/dev/vdc' });
-    expect(connection).toMatchObject({ protocol: 'local', accessMode: 'rw', encrypted: false });
+    const { connection, secret } = await client.updateAttachment(attachment.id, {
+      ...CONNECTOR,
+      mountpoint: '/dev/vdc',
+    });
+    expect(connection).toMatchObject({ protocol: 'local', format: 'raw', accessMode: 'rw', encrypted: false });
+    expect(secret).toBeNull();
     expect((await stat(connection.devicePath)).size).toBe(GIB);
     expect(await client.getVolume(volume)).toMatchObject({ status: 'attaching', attachments: [] });
     expect(await client.getAttachment(attachment.id)).toMatchObject({ status: 'attaching', connection });
@@ -209,7 +214,7 @@ function attachmentCases(context: Context): void {
   it('may be told the connector and the completion twice', async () => {
     const { id: volume } = await createVolume(context);
     const { id, connection } = await attach(context, volume);
-    expect(await context.client.updateAttachment(id, CONNECTOR)).toEqual(connection);
+    expect((await context.client.updateAttachment(id, CONNECTOR)).connection).toEqual(connection);
     await context.client.completeAttachment(id);
     await context.client.completeAttachment(id);
     expect(await context.client.getVolume(volume)).toMatchObject({ status: 'in-use' });
@@ -268,6 +273,69 @@ function attachmentCases(context: Context): void {
       return;
     }
     await client.deleteAttachment(id);
+    expect(await client.getVolume(volume)).toMatchObject({ status: 'available', attachments: [] });
+  });
+}
+
+function detachCases(context: Context): void {
+  const refused = { code: 'cinder-refused', status: 400 };
+
+  it('begins once: in-use becomes detaching, for one of many', async () => {
+    const { client } = context;
+    const { id: volume } = await createVolume(context);
+    await attach(context, volume);
+    const begun = await Promise.allSettled([1, 2, 3].map(() => client.beginDetaching(volume)));
+    expect(begun.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(await client.getVolume(volume)).toMatchObject({ status: 'detaching' });
+    expect(await refusal(client.beginDetaching(volume))).toEqual(refused);
+  });
+
+  it('rolls back to in-use; what is not detaching is left alone', async () => {
+    const { client } = context;
+    const { id: volume } = await createVolume(context);
+    await client.rollDetaching(volume);
+    expect(await client.getVolume(volume)).toMatchObject({ status: 'available' });
+    await attach(context, volume);
+    await client.rollDetaching(volume);
+    expect(await client.getVolume(volume)).toMatchObject({ status: 'in-use' });
+    await client.beginDetaching(volume);
+    await client.rollDetaching(volume);
+    expect(await client.getVolume(volume)).toMatchObject({ status: 'in-use' });
+  });
+
+  it('does not begin for a volume that is free, reserved, or gone', async () => {
+    const { client } = context;
+    const { id: volume } = await createVolume(context);
+    expect(await refusal(client.beginDetaching(volume))).toEqual(refused);
+    await client.createAttachment(volume, newServer());
+    expect(await refusal(client.beginDetaching(volume))).toEqual(refused);
+    const gone = randomUUID() as VolumeId;
+    expect(await refusal(client.beginDetaching(gone))).toMatchObject({ code: 'volume-not-found' });
+    expect(await refusal(client.rollDetaching(gone))).toMatchObject({ code: 'volume-not-found' });
+  });
+
+  it('grows no volume that is detaching', async () => {
+    const { id: volume } = await createVolume(context);
+    await attach(context, volume);
+    await context.client.beginDetaching(volume);
+    expect((await extend(context, volume, 2)).status).toBe(400);
+    expect(context.nova.requests).toEqual([]);
+  });
+
+  it('leaves a multiattach volume with the other server, where that can be tested', async () => {
+    const { client, cinder } = context;
+    if (!cinder.canDeleteConnectedAttachments) return;
+    const { id: volume } = await createVolume(context, { volume_type: cinder.multiattachType });
+    const first = await attach(context, volume);
+    const second = await attach(context, volume, newServer(), 'compute-2');
+    await client.beginDetaching(volume);
+    await client.deleteAttachment(first.id);
+    expect(await client.getVolume(volume)).toMatchObject({
+      status: 'in-use',
+      attachments: [{ id: second.id, server: second.server }],
+    });
+    await client.beginDetaching(volume);
+    await client.deleteAttachment(second.id);
     expect(await client.getVolume(volume)).toMatchObject({ status: 'available', attachments: [] });
   });
 }
@@ -332,6 +400,14 @@ function extendCases(context: Context): void {
     expect((await extend(context, volume, '2')).status).toBe(202);
     expect(await extended(context, volume, 2)).toMatchObject({ status: 'available' });
     expect(context.nova.requests).toEqual([]);
+  });
+
+  it('refuses the completion of an extend that nobody awaits', async () => {
+    const { id: volume } = await createVolume(context);
+    await attach(context, volume);
+    const refused = { code: 'cinder-refused', status: 400 };
+    expect(await refusal(context.client.completeExtend(volume, false))).toEqual(refused);
+    expect(await context.client.getVolume(volume)).toMatchObject({ size: 1, status: 'in-use' });
   });
 
   it('grows a volume in use only from 3.42 on', async () => {

@@ -32,7 +32,8 @@ describe("OpenStack's own Cinder with loop devices", () => {
         ({ status }) => status === 'available',
       );
       const attachment = await client.createAttachment(id, '22222222-2222-4222-8222-222222222222' as ServerId);
-      const { devicePath } = await client.updateAttachment(attachment.id, { host: 'compute-1' });
+      const { connection } = await client.updateAttachment(attachment.id, { host: 'compute-1' });
+      const { devicePath } = connection;
       await client.completeAttachment(attachment.id);
       expect(await bytesOf(devicePath)).toBe(2 ** 30);
       await raw.call('POST', `/volumes/${id}/action`, { body: { 'os-extend': { new_size: 2 } } });

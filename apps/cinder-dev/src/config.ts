@@ -1,5 +1,5 @@
 import { Env, readConfig } from '@novella/service-kit';
-import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsString, IsUrl, Max, Min } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsNotEmpty, IsOptional, IsString, IsUrl, Max, Min } from 'class-validator';
 
 export class CinderDevConfig {
   @Env('CINDER_DEV_PORT') @IsInt() @Min(0) @Max(65535) readonly port: number = 8776;
@@ -18,6 +18,13 @@ export class CinderDevConfig {
     'cinder:service';
 
   @Env('CINDER_DEV_USE_LOOP') @IsBoolean() readonly useLoop: boolean = false;
+
+  /** Images that volumes can be made of; none unless given. */
+  @Env('CINDER_DEV_IMAGES_DIR', { type: 'text' })
+  @IsOptional()
+  @IsString()
+  @IsNotEmpty()
+  readonly imagesDir?: string;
 
   @Env('CINDER_DEV_LOG_LEVEL')
   @IsIn(['debug', 'info', 'warn', 'error', 'silent'])

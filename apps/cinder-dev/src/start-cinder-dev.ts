@@ -5,6 +5,7 @@ import { type DynamicModule, Module, type NestApplicationOptions } from '@nestjs
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type Log } from '@novella/core';
+import { ImageFiles } from './backend/image-files.js';
 import { VolumeFiles } from './backend/volume-files.js';
 import { BackgroundWork } from './flows/background-work.js';
 import { type Parts } from './flows/parts.js';
@@ -30,6 +31,8 @@ export interface CinderDevOptions {
   readonly novaHeaders?: Readonly<Record<string, string>>;
   /** Hosts are given loop devices instead of files; needs root. */
   readonly useLoop?: boolean;
+  /** Images that volumes can be made of: `<id>.json`, as Glance describes it, beside its file. None unless given. */
+  readonly imagesDir?: string | null;
   readonly log: Log;
 }
 export interface CinderDev {
@@ -64,6 +67,7 @@ export async function startCinderDev(options: CinderDevOptions): Promise<CinderD
   const parts: Parts = {
     state: await State.open(dataDir),
     files: await VolumeFiles.open(dataDir, options.useLoop ?? false),
+    images: new ImageFiles(options.imagesDir ?? null),
     nova: new NovaEvents({ endpoint: options.novaEndpoint.replace(/\/+$/, ''), headers, log }),
     work: new BackgroundWork(log),
     log,

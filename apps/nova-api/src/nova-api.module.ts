@@ -1,12 +1,17 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER } from '@nestjs/core';
+import { AggregatesController } from './availability-zones/aggregates.controller.js';
+import { AvailabilityZonesController } from './availability-zones/availability-zones.controller.js';
 import { FlavorsController } from './flavors/flavors.controller.js';
 import { ErrorFilter } from './http/error.filter.js';
 import { HealthController } from './http/health.controller.js';
+import { HypervisorsController } from './hypervisors/hypervisors.controller.js';
 import { InstanceActionsController } from './instance-actions/instance-actions.controller.js';
 import { type NovaApiPorts, PORTS } from './ports.js';
 import { ExternalEventsController } from './server-external-events/external-events.controller.js';
+import { ServerActionsController } from './servers/server-actions.controller.js';
 import { ServersController } from './servers/servers.controller.js';
+import { ServicesController } from './services/services.controller.js';
 import { VersionsController } from './versions/versions.controller.js';
 import { VolumeAttachmentsController } from './volume-attachments/volume-attachments.controller.js';
 
@@ -24,9 +29,14 @@ export class NovaApiModule {
         VersionsController,
         ExternalEventsController,
         ServersController,
+        ServerActionsController,
         VolumeAttachmentsController,
         InstanceActionsController,
         FlavorsController,
+        ServicesController,
+        HypervisorsController,
+        AvailabilityZonesController,
+        AggregatesController,
       ],
     };
   }

@@ -1,6 +1,8 @@
-import type { Log, Random } from '@novella/core';
+import type { ClientOf, computeRpc, conductorRpc } from '@novella/contracts';
+import type { HostName, Log, Random } from '@novella/core';
 import type { ImageService } from '@novella/image';
 import type { ApiStore, HostStore } from '@novella/persistence';
+import type { BrokerStanding } from '@novella/service-kit';
 import type { NovaApiConfig } from './nova-api.config.js';
 import type { VolumeApi } from './volume-api.js';
 
@@ -12,10 +14,16 @@ export interface NovaApiPorts {
   readonly images: ImageService;
   /** Tells a conductor that there is something to claim; may be lost, never waits. */
   readonly hint: () => void;
+  /** Reads one host while the user waits. */
+  readonly compute: (host: HostName) => Pick<ClientOf<typeof computeRpc>, 'console_output' | 'ping'>;
+  readonly conductor: Pick<ClientOf<typeof conductorRpc>, 'remove_host'>;
+  /** Told by the health as degraded; where there is none it is left out. */
+  readonly broker?: BrokerStanding;
   readonly log: Log;
   readonly random: Random;
 }
-export type NovaApiStore = ApiStore & Pick<HostStore, 'services'>;
+export type NovaApiStore = ApiStore &
+  Pick<HostStore, 'services' | 'service' | 'updateService' | 'deleteService' | 'serversByHost'>;
 
 /** Under this token Nest injects the ports; a constructor's type says which of them it uses. */
 export const PORTS = Symbol('nova-api ports');

@@ -100,7 +100,7 @@ export const attachmentsAnswer = z
   .object({ attachments: z.array(attachmentSummary) })
   .transform((wire) => wire.attachments);
 export const attachmentSummaryAnswer = z.object({ attachment: attachmentSummary }).transform((wire) => wire.attachment);
-/** `connection_info` stays unread here: parseConnectionInfo knows its forms and drops its secrets. */
+/** `connection_info` stays unread here: parseConnectionInfo knows its forms, splitSecrets its secrets. */
 export const attachmentAnswer = z
   .object({ attachment: z.looseObject({ connection_info: z.record(z.string(), z.unknown()).nullish() }) })
   .transform((wire, context) => {

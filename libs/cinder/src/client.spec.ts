@@ -62,6 +62,7 @@ const attachmentBody = (more: object = {}) => ({
   connection_info: {},
   ...more,
 });
+const CONNECTION = { protocol: 'local', devicePath: '/dev/loop0', format: 'raw', accessMode: 'rw', encrypted: false };
 const LOCAL = { driver_volume_type: 'local', device_path: '/dev/loop0', access_mode: 'rw', encrypted: false };
 
 let peer: ScriptedPeer;
@@ -150,6 +151,27 @@ describe('what is sent', () => {
       answers: answer(202, undefined),
       sent: { method: 'DELETE', path: `/v3/${PROJECT}/volumes/${VOLUME}`, body: '', microversion: 'volume 3.0' },
     },
+    ...(
+      [
+        ['beginDetaching', () => client.beginDetaching(VOLUME), { 'os-begin_detaching': null }],
+        ['rollDetaching', () => client.rollDetaching(VOLUME), { 'os-roll_detaching': null }],
+        [
+          'completeExtend',
+          () => client.completeExtend(VOLUME, true),
+          { 'os-extend_volume_completion': { error: true } },
+        ],
+      ] as const
+    ).map(([name, call, body]) => ({
+      name,
+      call,
+      answers: answer(202, undefined),
+      sent: {
+        method: 'POST',
+        path: `/v3/${PROJECT}/volumes/${VOLUME}/action`,
+        body: JSON.stringify(body),
+        microversion: 'volume 3.0',
+      },
+    })),
     {
       name: 'findAttachments',
       call: () => client.findAttachments(VOLUME, SERVER),
@@ -248,13 +270,27 @@ describe('what comes back', () => {
       server: SERVER,
       volume: VOLUME,
       connection: null,
+      secret: null,
     });
   });
 
-  it('reads the connection and drops the secrets that come with it', async () => {
+  it('reads the connection, and apart from it the secrets that come with it', async () => {
     peer.script(answer(200, { attachment: attachmentBody({ connection_info: { ...LOCAL, auth_password: 'chap' } }) }));
-    const { connection } = (await client.getAttachment(ATTACHMENT))!;
-    expect(connection).toEqual({ protocol: 'local', devicePath: '/dev/loop0', accessMode: 'rw', encrypted: false });
+    expect(await client.getAttachment(ATTACHMENT)).toMatchObject({
+      connection: CONNECTION,
+      secret: { auth_password: 'chap' },
+    });
+  });
+
+  it('splits what only the host may read from the connection that it was told', async () => {
+    const secretly = attachmentBody({ connection_info: { ...LOCAL, auth_password: 'chap' } });
+    peer.script(
+      answer(200, { attachment: secretly }),
+      answer(200, { attachment: attachmentBody({ connection_info: LOCAL }) }),
+    );
+    const connect = () => client.updateAttachment(ATTACHMENT, { host: 'compute-1' });
+    expect(await connect()).toEqual({ connection: CONNECTION, secret: { auth_password: 'chap' } });
+    expect(await connect()).toEqual({ connection: CONNECTION, secret: null });
   });
 
   it('finds only what was asked for, whatever a Cinder that ignores filters answers', async () => {
@@ -272,6 +308,14 @@ describe('what comes back', () => {
     await client.deleteAttachment(ATTACHMENT);
     await client.deleteVolume(VOLUME);
     expect(await client.getAttachment(ATTACHMENT)).toBeNull();
+  });
+
+  it('says volume-not-found for an action on a volume that is gone', async () => {
+    const gone = fault(404, 'itemNotFound', `Volume ${VOLUME} could not be found.`);
+    peer.script(gone, gone, gone);
+    expect(await codeOf(client.beginDetaching(VOLUME))).toBe('volume-not-found');
+    expect(await codeOf(client.rollDetaching(VOLUME))).toBe('volume-not-found');
+    expect(await codeOf(client.completeExtend(VOLUME, false))).toBe('volume-not-found');
   });
 
   it('says volume-not-found only when Cinder names the volume', async () => {

@@ -20,6 +20,7 @@ import {
   volumeAnswer,
   volumesAnswer,
 } from './answers.js';
+import { splitSecrets } from './split-secrets.js';
 import { type Answer, type Call, CinderTransport } from './transport.js';
 
 /** Headers that prove who calls: `X-Auth-Token`, `X-Service-Token`. Asked for before each request. */
@@ -48,6 +49,14 @@ export interface CinderOptions {
 export interface Attachment extends AttachmentSummary {
   /** How the host reaches the volume; null until a connector was given. */
   readonly connection: ConnectionInfo | null;
+  readonly secret: Connected['secret'];
+}
+
+/** How the host that was named reaches the volume. */
+export interface Connected {
+  readonly connection: ConnectionInfo;
+  /** What must only be read by that host (see splitSecrets); null when there is nothing. */
+  readonly secret: Readonly<Record<string, string>> | null;
 }
 
 /** os-brick's connector properties of a host, and the name of the device in the guest. */
@@ -84,13 +93,28 @@ export interface CinderClient {
    * Tells Cinder which host it is; the storage back end opens the volume for it. Repeatable.
    * Errors: connector-unsupported, connection-info-invalid; cinder-refused 404 when the attachment is gone.
    */
-  updateAttachment(attachment: AttachmentId, connector: Connector): Promise<ConnectionInfo>;
+  updateAttachment(attachment: AttachmentId, connector: Connector): Promise<Connected>;
 
   /** The volume is `in-use` from here. Repeatable. Error: cinder-refused 404 when the attachment is gone. */
   completeAttachment(attachment: AttachmentId): Promise<void>;
 
   /** An attachment that is gone already is no error. Cinder wants a service token for this, else it may answer 409. */
   deleteAttachment(attachment: AttachmentId): Promise<void>;
+
+  /**
+   * The volume becomes `detaching`, and nobody else begins. Not repeatable: a second call is refused as any other state.
+   * Errors: volume-not-found; cinder-refused 400 for a volume that is not `in-use`.
+   */
+  beginDetaching(volume: VolumeId): Promise<void>;
+
+  /** A volume that is `detaching` is `in-use` again; any other is left alone. Error: volume-not-found. */
+  rollDetaching(volume: VolumeId): Promise<void>;
+
+  /**
+   * Ends an extend that waits for whoever has the volume open: `error` false stores the new size, true ends in
+   * `error_extending`. Errors: volume-not-found; cinder-refused 400 when none is awaited.
+   */
+  completeExtend(volume: VolumeId, error: boolean): Promise<void>;
 
   /** Accepted, not done: Cinder deletes later. A volume that is gone already is no error. */
   deleteVolume(volume: VolumeId): Promise<void>;
@@ -134,12 +158,26 @@ function clientOf(transport: CinderTransport, project: ProjectId, auth: CinderAu
 }
 
 type Send = (call: Call) => Promise<Answer>;
-type VolumeCalls = Pick<CinderClient, 'getVolume' | 'listVolumesDetail' | 'deleteVolume'>;
+type VolumeCalls = Pick<
+  CinderClient,
+  'getVolume' | 'listVolumesDetail' | 'deleteVolume' | 'beginDetaching' | 'rollDetaching' | 'completeExtend'
+>;
 type AttachmentCalls = Omit<CinderClient, keyof VolumeCalls | 'as' | 'close'>;
 
 function volumeCalls(send: Send): VolumeCalls {
   const about = (volume: VolumeId) => ({ path: `/volumes/${volume}`, subject: volume, microversion: '3.0' });
+  /** The names of actions are Cinder's: cinder:api/contrib/volume_actions.py. */
+  const act = async (name: string, volume: VolumeId, action: string, args: object | null): Promise<void> => {
+    const { path, ...route } = about(volume);
+    const call: Call = { name, method: 'POST', ...route, path: `${path}/action`, body: { [action]: args } };
+    const answer = await send(call);
+    if (answer.kind === 'gone') throw volumeNotFound(volume);
+  };
   return {
+    beginDetaching: (volume) => act('beginDetaching', volume, 'os-begin_detaching', null),
+    rollDetaching: (volume) => act('rollDetaching', volume, 'os-roll_detaching', null),
+    completeExtend: (volume, error) => act('completeExtend', volume, 'os-extend_volume_completion', { error }),
+
     async getVolume(volume) {
       const call: Call = { name: 'getVolume', method: 'GET', ...about(volume) };
       const answer = await send(call);
@@ -194,13 +232,14 @@ function attachmentCalls(send: Send): AttachmentCalls {
       const answer = await send(call);
       if (answer.kind === 'gone') return null;
       const { connectionInfo, ...summary } = parse(call, answer, attachmentAnswer);
-      return { ...summary, connection: isEmpty(connectionInfo) ? null : parseConnectionInfo(connectionInfo) };
+      if (isEmpty(connectionInfo)) return { ...summary, connection: null, secret: null };
+      return { ...summary, ...connected(connectionInfo) };
     },
 
     async updateAttachment(attachment, connector) {
       const body = { attachment: { connector } };
       const call: Call = { name: 'updateAttachment', method: 'PUT', ...about(attachment, '3.27'), body };
-      return parseConnectionInfo(parse(call, await send(call), attachmentAnswer).connectionInfo);
+      return connected(parse(call, await send(call), attachmentAnswer).connectionInfo);
     },
 
     async completeAttachment(attachment) {
@@ -213,6 +252,11 @@ function attachmentCalls(send: Send): AttachmentCalls {
       await send({ name: 'deleteAttachment', method: 'DELETE', ...about(attachment, '3.27') });
     },
   };
+}
+
+function connected(connectionInfo: unknown): Connected {
+  const { info, secret } = splitSecrets(connectionInfo);
+  return { connection: parseConnectionInfo(info), secret };
 }
 
 const isEmpty = (record: object) => Object.keys(record).length === 0;

@@ -3,11 +3,19 @@ import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gib, gibToBytes } from '@novella/core';
+import { type VolumeFormat } from '../state/records.js';
+import { type ImageFile } from './image-files.js';
+import { qemuImg, virtualSize } from './qemu-img.js';
 
 /**
- * The storage: a sparse raw file per volume. With `useLoop` a host is given a loop device on the file, which shows a
- * new size only after it was re-read, as a SAN's device does. Every method may be called again.
+ * The storage: a sparse raw file per volume, or a qcow2 file. With `useLoop` a host is given a loop device on a raw
+ * file, which shows a new size only after it was re-read, as a SAN's device does. Every method may be called again.
  */
+export interface VolumeFile {
+  readonly id: string;
+  readonly format: VolumeFormat;
+}
+
 export class VolumeFiles {
   /** Volumes whose loop device this process made. */
   private readonly loops = new Set<string>();
@@ -23,14 +31,24 @@ export class VolumeFiles {
     return new VolumeFiles(directory, useLoop);
   }
 
-  async create(volumeId: string, sizeGib: number): Promise<void> {
-    await this.growFile(volumeId, sizeGib, 'a');
+  /** Empty, or with the content of an image. What an earlier call has left is written anew. */
+  async create({ id, format }: VolumeFile, sizeGib: number, image: ImageFile | null): Promise<void> {
+    const path = this.pathOf(id);
+    if (image !== null) {
+      await qemuImg('convert', '-f', image.format, '-O', format, image.path, path);
+      await this.growFile({ id, format }, sizeGib, 'r+');
+    } else if (format === 'qcow2') {
+      await qemuImg('create', '-q', '-f', 'qcow2', path, `${sizeGib}G`);
+      await sync(path);
+    } else {
+      await this.growFile({ id, format }, sizeGib, 'a');
+    }
   }
 
-  /** Never makes the file smaller: QEMU may have grown it already. */
-  async grow(volumeId: string, sizeGib: number): Promise<void> {
-    await this.growFile(volumeId, sizeGib, 'r+');
-    for (const device of await this.loopsOf(volumeId)) await losetup('--set-capacity', device);
+  /** Never makes the file smaller: QEMU may have grown it already. A qcow2 file must not be open elsewhere. */
+  async grow(volume: VolumeFile, sizeGib: number): Promise<void> {
+    await this.growFile(volume, sizeGib, 'r+');
+    for (const device of await this.loopsOf(volume.id)) await losetup('--set-capacity', device);
   }
 
   async remove(volumeId: string): Promise<void> {
@@ -42,10 +60,10 @@ export class VolumeFiles {
    * The path that a host opens. With `wanted`, the device that the host was given before: made again if it is gone,
    * refused if something else has taken its place.
    */
-  async connect(volumeId: string, wanted?: string): Promise<string> {
+  async connect({ id: volumeId, format }: VolumeFile, wanted?: string): Promise<string> {
     const path = this.pathOf(volumeId);
     await stat(path);
-    if (!this.useLoop) return path;
+    if (!this.useLoop || format === 'qcow2') return path;
     const [present] = await this.loopsOf(volumeId);
     if (present !== undefined) return present;
     this.loops.add(volumeId);
@@ -64,9 +82,15 @@ export class VolumeFiles {
     for (const volumeId of this.loops) await this.disconnect(volumeId);
   }
 
-  private async growFile(volumeId: string, sizeGib: number, flags: 'a' | 'r+'): Promise<void> {
+  private async growFile({ id, format }: VolumeFile, sizeGib: number, flags: 'a' | 'r+'): Promise<void> {
     const wanted = gibToBytes(gib(sizeGib));
-    const file = await open(this.pathOf(volumeId), flags, 0o600);
+    const path = this.pathOf(id);
+    if (format === 'qcow2') {
+      if ((await virtualSize(path, format)) < wanted) await qemuImg('resize', '-q', '-f', format, path, `${wanted}`);
+      await sync(path);
+      return;
+    }
+    const file = await open(path, flags, 0o600);
     try {
       if ((await file.stat()).size < wanted) await file.truncate(wanted);
       await file.sync();
@@ -83,6 +107,15 @@ export class VolumeFiles {
 
   private pathOf(volumeId: string): string {
     return join(this.directory, `volume-${volumeId}`);
+  }
+}
+
+async function sync(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

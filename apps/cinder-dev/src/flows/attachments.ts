@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { badRequest } from '../faults.js';
-import { type AttachmentRecord, type VolumeRecord, type VolumeStatus } from '../state/records.js';
+import { type AttachmentRecord, formatOf, type VolumeRecord, type VolumeStatus } from '../state/records.js';
+import { finishExtend } from './extend-volume.js';
 import { type Caller, type Parts } from './parts.js';
 
 /**
@@ -10,6 +11,8 @@ import { type Caller, type Parts } from './parts.js';
  *   update    with the host's connector: volume and attachment -> `attaching`, connection_info made
  *   complete  attachment -> `attached`, volume -> `in-use`
  *   delete    volume -> what the attachments left say, `available` without any
+ *
+ * begin_detaching, before a guest lets the volume go: in-use -> `detaching`; roll_detaching: back.
  */
 export interface WantedAttachment {
   readonly volumeId: string;
@@ -40,6 +43,7 @@ export async function createAttachment(
       mode: wanted.mode,
       connector: null,
       devicePath: null,
+      format: formatOf(volume),
       attachedAt: null,
       createdAt: new Date().toISOString(),
     });
@@ -73,8 +77,9 @@ async function connect(
   connector: Readonly<Record<string, unknown>>,
 ): Promise<AttachmentRecord> {
   const { id, status } = state.volume(attachment.volumeId);
+  const { format } = attachment;
   if (status.startsWith('error')) throw badRequest(`Invalid volume: Volume ${id} is in state ${status}.`);
-  const devicePath = await files.connect(id);
+  const devicePath = await files.connect({ id, format });
   const mode = attachment.mode ?? (connector['mode'] === 'ro' ? 'ro' : 'rw');
   const attaching = await state.attachments.put({
     ...attachment,
@@ -97,16 +102,38 @@ export async function completeAttachment({ state }: Parts, attachmentId: string)
   });
 }
 
+/** Errors: 404; 400 when the volume is in another state than `in-use`. */
+export async function beginDetaching({ state }: Parts, volumeId: string): Promise<void> {
+  await state.exclusive(volumeId, async () => {
+    if (state.volume(volumeId).status !== 'in-use') {
+      throw badRequest(
+        "Invalid volume: Unable to detach volume. Volume status must be 'in-use' and attach_status must be 'attached' to detach.",
+      );
+    }
+    await state.updateVolume(volumeId, { status: 'detaching' });
+  });
+}
+
+/** Changes nothing unless the volume is `detaching`. Error: 404. */
+export async function rollDetaching({ state }: Parts, volumeId: string): Promise<void> {
+  await state.exclusive(volumeId, async () => {
+    if (state.volume(volumeId).status === 'detaching') await state.updateVolume(volumeId, { status: 'in-use' });
+  });
+}
+
 /** Answers the attachments that the volume still has. Error: 404. */
 export async function deleteAttachment(parts: Parts, attachmentId: string): Promise<AttachmentRecord[]> {
-  const { state, files } = parts;
+  const { state, files, work } = parts;
   const { volumeId } = state.attachment(attachmentId);
   return state.exclusive(volumeId, async () => {
     state.attachment(attachmentId);
     const left = state.attachmentsOf(volumeId).filter((each) => each.id !== attachmentId);
     if (left.every((each) => each.devicePath === null)) await files.disconnect(volumeId);
     await state.attachments.remove(attachmentId);
-    await state.updateVolume(volumeId, { status: statusWith(left) });
+    const extending = state.volume(volumeId).extend !== null;
+    if (!extending) await state.updateVolume(volumeId, { status: statusWith(left) });
+    // Nobody has the file open any more: what the host was to grow is grown here.
+    else if (left.length === 0) work.start('extend-volume', () => finishExtend(parts, volumeId));
     return left;
   });
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { gib, gibToBytes } from '@novella/core';
 import { badRequest } from '../faults.js';
-import { type VolumeRecord, type VolumeType } from '../state/records.js';
+import { formatOf, type VolumeRecord, type VolumeType } from '../state/records.js';
+import { type ImageFile } from '../backend/image-files.js';
 import { type Caller, type Parts } from './parts.js';
 
 export interface WantedVolume {
@@ -10,10 +12,15 @@ export interface WantedVolume {
   readonly type: VolumeType;
   readonly metadata: Readonly<Record<string, string>>;
   readonly availabilityZone: string | null;
+  readonly imageId: string | null;
 }
 
-/** Records the volume as `creating`; the file is made after the answer: then `available`, or `error`. */
+/**
+ * Records the volume as `creating`; the file is made after the answer: then `available`, or `error`. One that is made of
+ * an image is bootable. Error: 400 for an image that is not there or does not fit.
+ */
 export async function createVolume(parts: Parts, caller: Caller, wanted: WantedVolume): Promise<VolumeRecord> {
+  const image = wanted.imageId === null ? null : await imageFor(parts, wanted.imageId, wanted.size);
   const volume = await parts.state.volumes.put({
     id: randomUUID(),
     projectId: caller.projectId,
@@ -25,7 +32,8 @@ export async function createVolume(parts: Parts, caller: Caller, wanted: WantedV
     status: 'creating',
     extend: null,
     metadata: { ...wanted.metadata },
-    bootable: false,
+    bootable: image !== null,
+    imageMetadata: image === null ? null : { ...image.metadata },
     availabilityZone: wanted.availabilityZone ?? 'nova',
     createdAt: new Date().toISOString(),
     updatedAt: null,
@@ -34,10 +42,23 @@ export async function createVolume(parts: Parts, caller: Caller, wanted: WantedV
   return volume;
 }
 
-export async function finishCreate({ state, files, log }: Parts, volumeId: string): Promise<void> {
+async function imageFor({ images }: Parts, imageId: string, sizeGib: number): Promise<ImageFile> {
+  const image = await images.find(imageId);
+  if (image === null) throw badRequest('Invalid image identifier or unable to access requested image.');
+  if (image.minDiskGib > sizeGib || image.size > gibToBytes(gib(sizeGib))) {
+    throw badRequest(`Invalid input received: Volume size ${sizeGib}GB cannot be smaller than the image.`);
+  }
+  return image;
+}
+
+export async function finishCreate({ state, files, images, log }: Parts, volumeId: string): Promise<void> {
   await state.exclusive(volumeId, async () => {
     try {
-      await files.create(volumeId, state.volume(volumeId).size);
+      const volume = state.volume(volumeId);
+      const imageId = volume.imageMetadata?.['image_id'];
+      const image = imageId === undefined ? null : await images.find(imageId);
+      if (imageId !== undefined && image === null) throw new Error(`the image ${imageId} is gone`);
+      await files.create({ id: volumeId, format: formatOf(volume) }, volume.size, image);
       await state.updateVolume(volumeId, { status: 'available' });
     } catch (error) {
       log.error('could not make the file of a volume', { volumeId, error });

@@ -1,4 +1,5 @@
 import { type Log } from '@novella/core';
+import { type ImageFiles } from '../backend/image-files.js';
 import { type VolumeFiles } from '../backend/volume-files.js';
 import { type NovaEvents } from '../nova/nova-events.js';
 import { type Origin } from '../state/records.js';
@@ -9,6 +10,7 @@ import { type BackgroundWork } from './background-work.js';
 export interface Parts {
   readonly state: State;
   readonly files: VolumeFiles;
+  readonly images: ImageFiles;
   readonly nova: NovaEvents;
   readonly work: BackgroundWork;
   readonly log: Log;

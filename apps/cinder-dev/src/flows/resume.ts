@@ -5,10 +5,10 @@ import { type Parts } from './parts.js';
 /** After a start: gives hosts their devices back and finishes what an earlier process had begun. */
 export async function resume(parts: Parts): Promise<void> {
   const { state, files, work, log } = parts;
-  for (const { id, volumeId, devicePath } of state.attachments.all()) {
+  for (const { id, volumeId, devicePath, format } of state.attachments.all()) {
     if (devicePath === null) continue;
     try {
-      await files.connect(volumeId, devicePath);
+      await files.connect({ id: volumeId, format }, devicePath);
     } catch (error) {
       log.error('could not give an attachment its device back', { attachmentId: id, devicePath, error });
     }

@@ -56,9 +56,9 @@ export class VolumeToCreate {
   @IsOptional() @IsString() @MaxLength(255) availability_zone?: string | null;
   @IsOptional() @IsMetadata() metadata?: Record<string, string> | null;
   @IsOptional() @IsIn([false]) multiattach?: false;
+  @IsOptional() @IsUUID() imageRef?: string | null;
+  @IsOptional() @IsUUID() image_id?: string | null;
   // What cinder-dev cannot make a volume from.
-  @IsOptional() @IsIn([null]) imageRef?: null;
-  @IsOptional() @IsIn([null]) image_id?: null;
   @IsOptional() @IsIn([null]) snapshot_id?: null;
   @IsOptional() @IsIn([null]) source_volid?: null;
   @IsOptional() @IsIn([null]) backup_id?: null;
@@ -73,6 +73,16 @@ class Extend {
 }
 export class ExtendBody {
   @IsObject() @ValidateNested() @Type(() => Extend) 'os-extend'!: Extend;
+}
+
+class ExtendCompletion {
+  @IsOptional() @IsBoolean() error?: boolean | null;
+}
+export class ExtendCompletionBody {
+  @IsObject()
+  @ValidateNested()
+  @Type(() => ExtendCompletion)
+  'os-extend_volume_completion'!: ExtendCompletion;
 }
 
 class SetBootable {

@@ -30,7 +30,7 @@ export function volumeView(base: string, volume: VolumeRecord, attachments: read
     volume_type: volume.type,
     snapshot_id: null,
     source_volid: null,
-    metadata: volume.metadata,
+    metadata: metadataView(volume),
     user_id: volume.userId,
     bootable: String(volume.bootable),
     encrypted: false,
@@ -43,8 +43,13 @@ export function volumeView(base: string, volume: VolumeRecord, attachments: read
     'os-vol-mig-status-attr:migstat': null,
     'os-vol-mig-status-attr:name_id': null,
     'os-vol-tenant-attr:tenant_id': volume.projectId,
+    ...(volume.imageMetadata === null ? {} : { volume_image_metadata: volume.imageMetadata }),
   };
 }
+
+/** What whoever has the volume open shall grow it to stands among the metadata. */
+const metadataView = ({ metadata, extend }: VolumeRecord) =>
+  extend?.awaited === true ? { ...metadata, extend_new_size: String(extend.to) } : metadata;
 
 function volumeAttachmentView(attachment: AttachmentRecord) {
   return {
@@ -74,7 +79,7 @@ export const attachmentView = (attachment: AttachmentRecord) => ({
   connection_info: connectionInfoView(attachment),
 });
 
-function connectionInfoView({ id, volumeId, devicePath, mode }: AttachmentRecord) {
+function connectionInfoView({ id, volumeId, devicePath, mode, format }: AttachmentRecord) {
   if (devicePath === null) return {};
   return {
     driver_volume_type: 'local',
@@ -82,6 +87,7 @@ function connectionInfoView({ id, volumeId, devicePath, mode }: AttachmentRecord
     volume_id: volumeId,
     attachment_id: id,
     access_mode: mode ?? 'rw',
+    ...(format === 'raw' ? {} : { format }),
     encrypted: false,
     qos_specs: null,
     cacheable: false,

@@ -1,8 +1,9 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Req, UseGuards } from '@nestjs/common';
 import { type FastifyRequest } from 'fastify';
 import { noSuch } from '../faults.js';
+import { beginDetaching, rollDetaching } from '../flows/attachments.js';
 import { createVolume, deleteVolume, setBootable } from '../flows/create-volume.js';
-import { extendVolume } from '../flows/extend-volume.js';
+import { completeExtend, extendVolume } from '../flows/extend-volume.js';
 import { type Caller, type Parts } from '../flows/parts.js';
 import { VOLUME_TYPES, type VolumeRecord, type VolumeType } from '../state/records.js';
 import {
@@ -10,6 +11,7 @@ import {
   BodyOf,
   CreateVolumeBody,
   ExtendBody,
+  ExtendCompletionBody,
   noSuchAction,
   parseBody,
   SetBootableBody,
@@ -41,6 +43,7 @@ export class VolumesController {
       type: typeOf(volume.volume_type),
       metadata: volume.metadata ?? {},
       availabilityZone: volume.availability_zone ?? null,
+      imageId: volume.imageRef ?? volume.image_id ?? null,
     });
     return { volume: this.view(request, created) };
   }
@@ -75,6 +78,14 @@ export class VolumesController {
         const { new_size } = parseBody(ExtendBody, body)['os-extend'];
         return extendVolume(this.parts, caller, id, Number(new_size));
       }
+      case 'os-extend_volume_completion': {
+        const { error } = parseBody(ExtendCompletionBody, body)['os-extend_volume_completion'];
+        return completeExtend(this.parts, id, error ?? false);
+      }
+      case 'os-begin_detaching':
+        return beginDetaching(this.parts, id);
+      case 'os-roll_detaching':
+        return rollDetaching(this.parts, id);
       case 'os-set_bootable':
         return setBootable(this.parts, id, parseBody(SetBootableBody, body)['os-set_bootable'].bootable);
       default:

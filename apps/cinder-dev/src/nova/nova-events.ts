@@ -11,6 +11,8 @@ export interface NovaOptions {
   readonly log: Log;
 }
 
+export type Told = 'accepted' | 'refused' | 'untold';
+
 /** Tells Nova that volumes have grown: once, without retry. Mirrors cinder:compute/nova.py. */
 export class NovaEvents {
   private readonly closing = new AbortController();
@@ -22,8 +24,8 @@ export class NovaEvents {
     this.closing.abort();
   }
 
-  /** Whether Nova was told: its own refusal of one event (404, 422 in a 207) counts as told. Never rejects. */
-  async volumeExtended(servers: readonly string[], volumeId: string, origin: Origin): Promise<boolean> {
+  /** `refused`: Nova was told, and has refused one of the events (404, 422 in a 207). Never rejects. */
+  async volumeExtended(servers: readonly string[], volumeId: string, origin: Origin): Promise<Told> {
     const { endpoint, headers, log } = this.options;
     const events = servers.map((server) => ({ name: 'volume-extended', server_uuid: server, tag: volumeId }));
     try {
@@ -44,12 +46,16 @@ export class NovaEvents {
         signal: this.closing.signal,
       });
       const text = await answer.body.text();
-      const told = wasTold(answer.statusCode, text);
-      log[told ? 'info' : 'warn']('told nova that a volume has grown', { volumeId, status: answer.statusCode, told });
+      const told = readAnswer(answer.statusCode, text);
+      log[told === 'accepted' ? 'info' : 'warn']('told nova that a volume has grown', {
+        volumeId,
+        status: answer.statusCode,
+        told,
+      });
       return told;
     } catch (error) {
       log.error('could not tell nova that a volume has grown', { volumeId, error });
-      return false;
+      return 'untold';
     }
   }
 }
@@ -57,11 +63,13 @@ export class NovaEvents {
 const eventsAnswer = z.object({ events: z.array(z.looseObject({ code: z.number() })) });
 
 /** A list in which each event has a code is an answer, whatever the codes say. */
-function wasTold(status: number, body: string): boolean {
-  if (status >= 400) return false;
+function readAnswer(status: number, body: string): Told {
+  if (status >= 400) return 'untold';
   try {
-    return eventsAnswer.safeParse(JSON.parse(body)).success;
+    const answer = eventsAnswer.safeParse(JSON.parse(body));
+    if (!answer.success) return 'untold';
+    return answer.data.events.every(({ code }) => code === 200) ? 'accepted' : 'refused';
   } catch {
-    return false;
+    return 'untold';
   }
 }

@@ -7,6 +7,7 @@ export const VOLUME_STATUSES = [
   'reserved',
   'attaching',
   'in-use',
+  'detaching',
   'extending',
   'deleting',
   'error',
@@ -15,9 +16,13 @@ export const VOLUME_STATUSES = [
 ] as const;
 export type VolumeStatus = (typeof VOLUME_STATUSES)[number];
 
-/** Made once and fixed: the default type, and one whose volumes may have several attachments. */
-export const VOLUME_TYPES = ['__DEFAULT__', 'multiattach'] as const;
+/** Made once and fixed: the default type, one whose volumes may have several attachments, one of qcow2 files. */
+export const VOLUME_TYPES = ['__DEFAULT__', 'multiattach', 'qcow2'] as const;
 export type VolumeType = (typeof VOLUME_TYPES)[number];
+
+const FORMATS = ['raw', 'qcow2'] as const;
+export type VolumeFormat = (typeof FORMATS)[number];
+export const formatOf = ({ type }: { readonly type: VolumeType }): VolumeFormat => (type === 'qcow2' ? 'qcow2' : 'raw');
 
 const time = z.iso.datetime();
 const sizeGib = z.number().int().positive();
@@ -35,10 +40,15 @@ export const volumeRecord = z.object({
   type: z.enum(VOLUME_TYPES),
   size: sizeGib,
   status: z.enum(VOLUME_STATUSES),
-  /** What is being extended, and for whom; so that a restart finishes it. */
-  extend: z.object({ to: sizeGib, origin }).nullable(),
+  /**
+   * What is being extended, and for whom; so that a restart finishes it. `awaited`: whoever has the file open grows it,
+   * and says so by os-extend_volume_completion.
+   */
+  extend: z.object({ to: sizeGib, origin, awaited: z.boolean().default(false) }).nullable(),
   metadata: z.record(z.string(), z.string()),
   bootable: z.boolean(),
+  /** The image that the volume was made of, by what Glance says of it. */
+  imageMetadata: z.record(z.string(), z.string()).nullable().default(null),
   availabilityZone: z.string(),
   createdAt: time,
   updatedAt: time.nullable(),
@@ -55,6 +65,7 @@ export const attachmentRecord = z.object({
   connector: z.record(z.string(), z.unknown()).nullable(),
   /** The path that the host opens: the volume's file, or the loop device on it. */
   devicePath: z.string().nullable(),
+  format: z.enum(FORMATS).default('raw'),
   attachedAt: time.nullable(),
   createdAt: time,
 });

@@ -1,21 +1,33 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
-import { toErrorRecord } from '@novella/core';
+import { type BrokerStanding, brokerTrouble, Health, type HealthReport } from '@novella/service-kit';
 import type { FastifyReply } from 'fastify';
 import { type NovaApiStore, PORTS } from '../ports.js';
 
-/** For operators and load balancers, without authentication: 200 while the store answers, else 503. */
+/**
+ * For operators and load balancers, without authentication: ready (200) while the store answers; degraded (200), with
+ * the reason, while hints cannot be sent; else 503. Live (200) as long as it answers at all.
+ */
 @Controller('health')
 export class HealthController {
-  constructor(@Inject(PORTS) private readonly io: { readonly store: NovaApiStore }) {}
+  private readonly health = new Health();
 
-  @Get()
-  async health(@Res({ passthrough: true }) reply: FastifyReply): Promise<{ ready: boolean; reason: string | null }> {
-    try {
-      await this.io.store.services('nova-conductor');
-      return { ready: true, reason: null };
-    } catch (error) {
-      reply.status(503);
-      return { ready: false, reason: toErrorRecord(error).code };
-    }
+  constructor(@Inject(PORTS) { store, broker }: { readonly store: NovaApiStore; readonly broker?: BrokerStanding }) {
+    this.health.register('database').ask('not-ready', async () => {
+      await store.services('nova-conductor');
+      return null;
+    });
+    if (broker !== undefined) this.health.register('broker').ask('degraded', () => brokerTrouble(broker));
+  }
+
+  @Get(['', 'ready'])
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<HealthReport> {
+    const report = await this.health.look();
+    if (!report.ready) reply.status(503);
+    return report;
+  }
+
+  @Get('live')
+  live(): Promise<HealthReport> {
+    return this.health.look();
   }
 }

@@ -17,11 +17,14 @@ export const SINCE = {
   'servers.extended-attributes': minor(3),
   'servers.volumes-attached.delete-on-termination': minor(3),
   'servers.locked': minor(9),
+  'services.forced-down': minor(11),
   'servers.host-status': minor(16),
   'servers.description': minor(19),
   'actions.of-deleted-servers': minor(21),
   'servers.tags': minor(26),
+  'hypervisors.cpu-info-object': minor(28),
   'servers.create.first-device-tags': minor(32),
+  'hypervisors.paging': minor(33),
   'servers.create.networks-required': minor(37),
   'servers.list.status-checked': minor(38),
   'servers.create.device-tags': minor(42),
@@ -30,6 +33,8 @@ export const SINCE = {
   'events.volume-extended': minor(51),
   'actions.events-for-everybody': minor(51),
   'servers.create.tags': minor(52),
+  /** Services and hypervisors go by uuid; searching them moves into queries. */
+  'hosts.by-uuid': minor(53),
   'flavors.description': minor(55),
   'actions.updated-at-and-paging': minor(58),
   multiattach: minor(60),
@@ -44,11 +49,13 @@ export const SINCE = {
   'servers.create.requested-host': minor(74),
   'strict-queries': minor(75),
   'flavors.swap-number': minor(75),
+  'hypervisors.empty-servers': minor(75),
   'events.power-update': minor(76),
   'attachments.delete-on-termination': minor(79),
   'events.accelerator-request-bound': minor(82),
   'servers.list.more-filters': minor(83),
   'actions.event-details': minor(84),
+  'hypervisors.uptime': minor(88),
   'attachments.ids': minor(89),
   'servers.hostname': minor(90),
   'events.volume-reimaged': minor(93),
@@ -58,12 +65,17 @@ export const SINCE = {
 
 /** Last microversion with what was taken away after it. */
 export const UNTIL = {
+  'services.by-host-and-binary': minor(52),
+  'hypervisors.search-routes': minor(52),
   'servers.create.personality': minor(56),
+  /** What hosts have and use, and its sums; also the route of the uptime. */
+  'hypervisors.capacity': minor(87),
   'servers.create.hostname-short': minor(93),
 } as const satisfies Record<string, Microversion>;
 
 export type Change = keyof typeof SINCE;
 export const has = (version: Microversion, change: Change): boolean => version >= SINCE[change];
+export const stillHas = (version: Microversion, what: keyof typeof UNTIL): boolean => version <= UNTIL[what];
 
 export type Negotiated =
   | { readonly kind: 'agreed'; readonly version: Microversion }

@@ -9,6 +9,7 @@ export interface PolicyTarget {
 }
 type Rule = (context: RequestContext, target: PolicyTarget) => boolean;
 
+const ANYBODY: Rule = () => true;
 const ADMIN: Rule = (context) => context.isAdmin;
 const SERVICE: Rule = (context) => context.isAdmin || context.roles.includes('service');
 const inProject =
@@ -39,15 +40,33 @@ const RULES = {
   'os_compute_api:servers:create:zero_disk_flavor': ADMIN,
   'compute:servers:create:requested_destination': ADMIN,
   'os_compute_api:servers:delete': MEMBER,
+  'os_compute_api:servers:start': MEMBER,
+  'os_compute_api:servers:stop': MEMBER,
+  'os_compute_api:servers:reboot': MEMBER,
+  'os_compute_api:os-console-output': MEMBER,
   'os_compute_api:os-extended-server-attributes': ADMIN,
   'os_compute_api:os-flavor-extra-specs:index': READER,
   'os_compute_api:os-volumes-attachments:index': READER,
   'os_compute_api:os-volumes-attachments:show': READER,
   'os_compute_api:os-volumes-attachments:create': MEMBER,
+  'os_compute_api:os-volumes-attachments:delete': MEMBER,
   'os_compute_api:os-instance-actions:list': READER,
   'os_compute_api:os-instance-actions:show': READER,
   'os_compute_api:os-instance-actions:events': ADMIN,
   'os_compute_api:os-instance-actions:events:details': ADMIN,
+  'os_compute_api:os-services:list': ADMIN,
+  'os_compute_api:os-services:update': ADMIN,
+  'os_compute_api:os-services:delete': ADMIN,
+  'os_compute_api:os-hypervisors:list': ADMIN,
+  'os_compute_api:os-hypervisors:list-detail': ADMIN,
+  'os_compute_api:os-hypervisors:show': ADMIN,
+  'os_compute_api:os-hypervisors:uptime': ADMIN,
+  'os_compute_api:os-hypervisors:search': ADMIN,
+  'os_compute_api:os-hypervisors:servers': ADMIN,
+  'os_compute_api:os-hypervisors:statistics': ADMIN,
+  'os_compute_api:os-availability-zone:list': ANYBODY,
+  'os_compute_api:os-availability-zone:detail': ADMIN,
+  'os_compute_api:os-aggregates:index': ADMIN,
 } as const satisfies Record<string, Rule>;
 export type RuleName = keyof typeof RULES;
 

@@ -13,13 +13,14 @@ export type RequestedPath =
       readonly path: string;
     };
 
+const HEALTH = /^\/health(\/(live|ready))?$/;
 const VERSIONED = /^\/(v2\.1|v2)(\/.*)?$/;
 const PROJECT = /^\/([0-9a-f-]+)(\/.+)$/;
 
 export function requestedPath(url: string): RequestedPath {
   const path = url.split('?', 1)[0] ?? '/';
   if (path === '/' || path === '') return { kind: 'versions' };
-  if (path === '/health') return { kind: 'health' };
+  if (HEALTH.test(path)) return { kind: 'health' };
   const versioned = VERSIONED.exec(path);
   if (versioned === null) return { kind: 'choices' };
   const legacy = versioned[1] === 'v2';
@@ -40,7 +41,7 @@ export function routedUrl(url: string): string {
     case 'versions':
       return `/${query}`;
     case 'health':
-      return `/health${query}`;
+      return url;
     case 'choices':
       return '/choices';
     case 'version':

@@ -145,7 +145,7 @@ const extendedAttributes = (instance: Instance) => ({
 
 function hostStatus({ host }: Instance, service: Service | null): string {
   if (host === null) return '';
-  if (service === null) return 'UNKNOWN';
+  if (service === null) return '';
   if (service.forcedDown) return 'DOWN';
   if (service.disabled) return 'MAINTENANCE';
   return service.up ? 'UP' : 'UNKNOWN';

@@ -119,6 +119,26 @@ describe('GET /servers/{id}', () => {
     if (version === '2.16') expect(server.host_status).toBe('UP');
   });
 
+  it.each<[string, { disabled?: boolean; forcedDown?: boolean }, boolean, string]>([
+    ['UP', {}, false, 'UP'],
+    ['UNKNOWN when it is silent', {}, true, 'UNKNOWN'],
+    ['DOWN when an operator says so', { forcedDown: true }, false, 'DOWN'],
+    ['MAINTENANCE when it is disabled', { disabled: true }, false, 'MAINTENANCE'],
+    ['MAINTENANCE when it is disabled and silent', { disabled: true }, true, 'MAINTENANCE'],
+    ['DOWN when it is both', { disabled: true, forcedDown: true }, false, 'DOWN'],
+  ])('shows administrators the host as %s', async (_, change, silent, status) => {
+    const id = await activeServer(api);
+    const [service] = await api.store.services('nova-compute');
+    await api.store.updateService(service!.id, change);
+    if (silent) await api.store.serviceStopped(HOST, 'nova-compute');
+    expect((await show(id, '2.16', ADMIN)).host_status).toBe(status);
+    expect(await show(id, '2.16')).not.toHaveProperty('host_status');
+  });
+
+  it('has no host_status without a host', async () => {
+    expect((await show(await newServer(api), '2.16', ADMIN)).host_status).toBe('');
+  });
+
   it('writes times in their two forms, and the states', async () => {
     const server = await show(await activeServer(api), '2.96');
     expect(server.created).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);

@@ -2,7 +2,6 @@ import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Res } fr
 import type { Service, Instance } from '@novella/persistence';
 import type { FastifyReply } from 'fastify';
 import { RequestBody } from '../http/body.decorator.js';
-import { ApiFault } from '../http/fault.js';
 import { has } from '../http/microversion.js';
 import { nextPageLink, pageLimit } from '../http/paging.js';
 import { parseQuery } from '../http/parse-request.js';
@@ -14,6 +13,7 @@ import { createServer, type CreateServerIo } from './create-server.js';
 import { CreateServerDto } from './create-server.dto.js';
 import { ListServersQuery } from './list-servers.dto.js';
 import { listServers, type ServerPage } from './list-servers.js';
+import { noSuchServer } from './instance-state.js';
 import { selectServers } from './server-filter.js';
 import { reservationId, serverLinks, serverSummaryView, serverView, showsHost } from './server.view.js';
 import { visibleInstance } from './visible-instance.js';
@@ -76,7 +76,7 @@ export class ServersController {
     const instance = await visibleInstance(this.io.store, call.context, id);
     authorize(call.context, 'os_compute_api:servers:delete', instance);
     const outcome = await this.io.store.requestDelete(instance.id, requesterOf(call.context));
-    if (outcome === 'server-not-found') throw new ApiFault(404, `Instance ${id} could not be found.`);
+    if (outcome === 'server-not-found') throw noSuchServer(id);
     if (outcome === 'accepted') this.io.hint();
   }
 

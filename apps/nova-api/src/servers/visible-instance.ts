@@ -1,8 +1,8 @@
 import { parseServerId, type ServerId } from '@novella/core';
 import type { Instance } from '@novella/persistence';
-import { ApiFault } from '../http/fault.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { NovaApiStore } from '../ports.js';
+import { noSuchServer } from './instance-state.js';
 
 /** A server that the caller may know of; another project's does not exist for them: 404, not 403. */
 export const visibleInstance = (store: NovaApiStore, context: RequestContext, id: string): Promise<Instance> =>
@@ -20,7 +20,7 @@ async function visible(
   const serverId = parseServerId(id);
   const instance = serverId === null ? null : await read(serverId);
   if (instance === null || !(context.isAdmin || instance.projectId === context.projectId)) {
-    throw new ApiFault(404, `Instance ${id} could not be found.`);
+    throw noSuchServer(id);
   }
   return instance;
 }

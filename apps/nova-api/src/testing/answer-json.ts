@@ -4,6 +4,7 @@ import type { ServerId } from '@novella/core';
 export interface AnswerJson {
   readonly badRequest: FaultJson;
   readonly itemNotFound: FaultJson;
+  readonly conflictingRequest: FaultJson;
   readonly computeFault: FaultJson;
   readonly serviceUnavailable: FaultJson;
   readonly events: readonly { readonly code: number; readonly tag?: string }[];
@@ -17,6 +18,11 @@ export interface AnswerJson {
   readonly volumeAttachments: readonly AttachmentJson[];
   readonly instanceAction: ActionJson;
   readonly instanceActions: readonly ActionJson[];
+  readonly service: HostJson;
+  readonly services: readonly HostJson[];
+  readonly hypervisor: HostJson;
+  readonly hypervisors: readonly HostJson[];
+  readonly hypervisors_links?: readonly LinkJson[];
   readonly links?: readonly LinkJson[];
   readonly versions: readonly VersionJson[];
   readonly version: VersionJson;
@@ -47,6 +53,11 @@ interface ActionJson {
   readonly request_id: string;
   readonly start_time: string;
   readonly events: readonly Readonly<Record<string, unknown>>[];
+}
+/** A service or a hypervisor. */
+interface HostJson {
+  readonly [key: string]: unknown;
+  readonly id: string | number;
 }
 interface VersionJson {
   readonly id: string;

@@ -1,20 +1,23 @@
 import {
   bytes,
   type Clock,
+  type ErrorCode,
   type HostName,
   millis,
   minutes,
+  NovellaError,
   type PowerState,
   seconds,
   type ServerId,
   type VmState,
 } from '@novella/core';
 import type { Image } from '@novella/image';
-import { type Flavor, openMemoryStore, type Store } from '@novella/persistence';
+import { type Flavor, openMemoryStore, type Service, type ServiceReportInput, type Store } from '@novella/persistence';
 import { systemRandom } from '@novella/service-kit';
 import { createNovaApi } from '../create-nova-api.js';
 import type { NovaApiConfig } from '../nova-api.config.js';
 import type { AnswerJson } from './answer-json.js';
+import { HostSimulator } from './host-simulator.js';
 import { VolumeSimulator } from './volume-simulator.js';
 
 /** The real application on the memory store, with a clock that goes one second on with every look at it. */
@@ -64,6 +67,8 @@ export async function startNovaApi(
   const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
   await store.putFlavor(FLAVOR);
   const cinder = new VolumeSimulator();
+  const hosts = new HostSimulator();
+  const removed: RemovedHosts = { hosts: [], fault: null };
   const images = new Map<string, Image>([[IMAGE, image()]]);
   const logged: unknown[] = [];
   const told: unknown[] = [];
@@ -74,6 +79,8 @@ export async function startNovaApi(
     cinder,
     images: { image: (id) => Promise.resolve(images.get(id) ?? null) },
     hint: () => (hints += 1),
+    compute: hosts.client,
+    conductor: { remove_host: (args) => removeHost(removed, args.host) },
     log: {
       debug: ignore,
       info: (_, facts) => told.push(facts),
@@ -101,7 +108,19 @@ export async function startNovaApi(
     return { code: answer.statusCode, headers: answer.headers, text: answer.body, json: parse(answer.body) };
   }
 
-  return { app, store, cinder, images, logged, told, hints: () => hints, ask, close: () => app.close() };
+  return {
+    app,
+    store,
+    cinder,
+    hosts,
+    removed,
+    images,
+    logged,
+    told,
+    hints: () => hints,
+    ask,
+    close: () => app.close(),
+  };
 }
 
 /** A server as POST leaves it: building, on no host. Answers its id. */
@@ -112,13 +131,43 @@ export async function newServer(api: TestApi, as: string = USER): Promise<Server
   return answer.json.server.id;
 }
 
+/** What conductors were told to forget. */
+interface RemovedHosts {
+  readonly hosts: HostName[];
+  /** The next cast fails so. */
+  fault: ErrorCode | null;
+}
+async function removeHost(removed: RemovedHosts, host: HostName): Promise<void> {
+  await Promise.resolve();
+  const { fault } = removed;
+  removed.fault = null;
+  if (fault !== null) throw new NovellaError(fault, `put in by the test: ${fault}`);
+  removed.hosts.push(host);
+}
+
+/** A service reports, as its process does when it starts. */
+export async function reported(api: TestApi, changes: Partial<ServiceReportInput> = {}): Promise<Service> {
+  const report: ServiceReportInput = {
+    host: HOST,
+    binary: 'nova-compute',
+    version: '1',
+    capabilities: [],
+    connectorProperties: { ip: '192.0.2.1' },
+    publicKey: null,
+    hypervisor: { type: 'QEMU', version: '7.2.10', hostname: 'host-1.example' },
+    capacity: { vcpus: 64, memoryMib: 65_536, diskGib: 1000 },
+    ...changes,
+  };
+  await api.store.reportService(report);
+  const service = (await api.store.services(report.binary)).find(({ host }) => host === report.host);
+  if (service === undefined) throw new Error('the service has not been recorded');
+  return service;
+}
+
 /** Lets the store's engine side end the build on HOST, as a conductor would. */
 export async function built(api: TestApi, id: ServerId, vmState: VmState = 'active'): Promise<ServerId> {
   const { store } = api;
-  const capacity = { vcpus: 64, memoryMib: 65_536, diskGib: 1000 };
-  const report = { version: '1', capabilities: [], connectorProperties: {}, capacity };
-  const hypervisor = { type: 'fake', version: '1', hostname: 'host-1.example' };
-  await store.reportService({ host: HOST, binary: 'nova-compute', hypervisor, ...report });
+  await reported(api);
   const [build] = (await store.operations({ serverId: id, open: true, limit: 1 })).filter(
     ({ kind }) => kind === 'build',
   );

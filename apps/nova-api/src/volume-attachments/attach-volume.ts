@@ -3,8 +3,10 @@ import type { BlockDeviceMapping, Instance } from '@novella/persistence';
 import { ApiFault } from '../http/fault.js';
 import { isTrue } from '../http/rules.js';
 import { type ApiCall, requesterOf } from '../http/request-context.js';
+import { noSuchServer } from '../servers/instance-state.js';
+import { serverBusy } from '../servers/server-busy.js';
 import type { AttachVolumeDto } from './attach-volume.dto.js';
-import { decideAttach, serverBusy } from './decide-attach.js';
+import { decideAttach, DISKS_CHANGE } from './decide-attach.js';
 import { heededDevice } from './device-name.js';
 import { reserveAtCinder, type ReserveIo } from './reserve-at-cinder.js';
 
@@ -47,9 +49,9 @@ export async function attachVolume(
   });
   switch (reserved.kind) {
     case 'server-not-found':
-      throw new ApiFault(404, `Instance ${instance.id} could not be found.`);
+      throw noSuchServer(instance.id);
     case 'server-busy':
-      throw serverBusy(instance.vmState);
+      throw await serverBusy(io.store, instance, 'attach_volume', DISKS_CHANGE);
     case 'already-attached':
       throw alreadyAttached(volumeId);
     case 'device-in-use':

@@ -1,24 +1,25 @@
 import type { Instance } from '@novella/persistence';
 import { ApiFault } from '../http/fault.js';
 import { has, type Microversion } from '../http/microversion.js';
+import { type AllowedStates, whyNotNow } from '../servers/instance-state.js';
 import type { VolumeFacts } from '../volume-api.js';
 
-/** vm_states in which a disk can be added. */
-const ATTACHABLE: readonly Instance['vmState'][] = ['active', 'paused', 'stopped'];
+/** In which a disk can be added or taken away. */
+export const DISKS_CHANGE: AllowedStates = { vmStates: ['active', 'paused', 'stopped'], taskStates: [null] };
 
 /** Throws the refusal that the facts alone give; the store and Cinder have the last word. */
 export function decideAttach(
-  facts: { readonly instance: Pick<Instance, 'vmState' | 'taskState'>; readonly volume: VolumeFacts },
+  facts: {
+    readonly instance: Pick<Instance, 'id' | 'vmState' | 'taskState' | 'launchedAt'>;
+    readonly volume: VolumeFacts;
+  },
   microversion: Microversion,
 ): void {
-  const { vmState, taskState } = facts.instance;
-  if (!ATTACHABLE.includes(vmState) || taskState !== null) throw serverBusy(vmState);
+  const busy = whyNotNow('attach_volume', facts.instance, DISKS_CHANGE);
+  if (busy !== null) throw busy;
   const why = whyNotAttachable(facts.volume, has(microversion, 'multiattach'));
   if (why !== null) throw new ApiFault(400, why);
 }
-
-export const serverBusy = (vmState: string): ApiFault =>
-  new ApiFault(409, `Cannot 'attach_volume' instance while it is in vm_state ${vmState} or a task is running`);
 
 /** null when Cinder may be asked to reserve the volume. */
 export function whyNotAttachable(volume: VolumeFacts, multiattachServed: boolean): string | null {

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ErrorCode, ServerId, VolumeId } from '@novella/core';
+import { type ErrorCode, seconds, type ServerId, type VolumeId } from '@novella/core';
 import {
   activeServer,
   built,
+  HOST,
   newServer,
   startNovaApi,
   STRANGER,
@@ -195,9 +196,125 @@ describe('GET os-volume_attachments', () => {
     expect((await api.ask('GET', url('vm-1'))).code).toBe(404);
   });
 
-  it.each(['PUT', 'DELETE'] as const)('%s has no route yet', async (method) => {
+  it('shows a multiattach volume under each server that has it, and under no other', async () => {
+    api.cinder.add(VOLUME, { multiattach: true });
+    const second = await activeServer(api);
+    const third = await activeServer(api);
+    const body = { volumeAttachment: { volumeId: VOLUME } };
+    await attach({}, '2.60');
+    expect((await api.ask('POST', url(second), { version: '2.60', body })).code).toBe(200);
+    for (const id of [server, second]) {
+      const shown = await api.ask('GET', url(id, `/${VOLUME}`));
+      expect(shown.json.volumeAttachment).toMatchObject({ serverId: id, volumeId: VOLUME });
+    }
+    expect((await api.ask('GET', url(third, `/${VOLUME}`))).code).toBe(404);
+  });
+
+  it('PUT has no route yet', async () => {
     await attach();
-    expect((await api.ask(method, url(server, `/${VOLUME}`))).code).toBe(404);
+    expect((await api.ask('PUT', url(server, `/${VOLUME}`))).code).toBe(404);
+  });
+});
+
+describe('DELETE os-volume_attachments', () => {
+  const detach = (id: string = VOLUME, options: object = {}) => api.ask('DELETE', url(server, `/${id}`), options);
+  const open = async () =>
+    (await api.store.operations({ serverId: server, open: true, limit: 10 })).map(({ kind }) => kind);
+  const message = async (answer: ReturnType<typeof detach>) =>
+    Object.values((await answer).json as unknown as Record<string, unknown>)[0];
+  /** Attaches, ends the attach as a conductor would, and tells Cinder's side of it. */
+  async function attached(status = 'in-use'): Promise<void> {
+    await attach();
+    const [attaching] = await openAttaches();
+    const claimed = await api.store.claimOne(attaching!.id, 'test', seconds(60));
+    const facts = { host: HOST, step: null, generation: 1, deadlineIn: seconds(60) };
+    const sent = await api.store.dispatch(claimed!, facts);
+    if (sent === null || sent === 'excluded') throw new Error('the attach cannot be dispatched');
+    const [mapping] = await mappings();
+    const changes = { mappings: [{ id: mapping!.id, attached: true as const }] };
+    await api.store.end(sent, { result: 'succeeded', changes });
+    api.cinder.add(VOLUME, { status });
+  }
+
+  it('is accepted with 202 and nothing else: a detach operation, its action and a hint', async () => {
+    await attached();
+    const hints = api.hints();
+    const answer = await detach();
+    expect([answer.code, answer.text]).toEqual([202, '']);
+    expect(await open()).toEqual(['detach']);
+    expect((await api.store.instanceActions(server))[0]).toMatchObject({ action: 'detach_volume', message: null });
+    expect(api.hints()).toBe(hints + 1);
     expect(await mappings()).toHaveLength(1);
+    expect(api.cinder.users.at(-1)?.token).toBe(USER);
+  });
+
+  it('is a 400 the second time, as from a Cinder that is detaching already', async () => {
+    await attached();
+    const codes = [(await detach()).code, (await detach()).code];
+    expect(codes).toEqual([202, 400]);
+    expect(await open()).toEqual(['detach']);
+  });
+
+  it.each(['attaching', 'detaching', 'extending', 'available', 'error'])(
+    'is a 400 while the volume is %s',
+    async (status) => {
+      await attached(status);
+      expect(await message(detach())).toMatchObject({ code: 400, message: expect.stringMatching(/^Invalid volume/) });
+      expect(await open()).toEqual([]);
+    },
+  );
+
+  it('is a 400 while the attach has not ended', async () => {
+    await attach();
+    api.cinder.add(VOLUME, { status: 'in-use' });
+    expect((await detach()).code).toBe(400);
+    expect(await open()).toEqual(['attach']);
+  });
+
+  it('is a 409 that names the task of a busy server', async () => {
+    await attached();
+    await api.ask('POST', `/v2.1/servers/${server}/action`, { body: { 'os-stop': null } });
+    const text = `Cannot 'detach_volume' instance ${server} while it is in task_state powering-off`;
+    expect(await message(detach())).toEqual({ code: 409, message: text });
+    expect(await open()).toEqual(['stop']);
+  });
+
+  it('is a 404 for a volume that is attached elsewhere or nowhere, is unknown, or is no id', async () => {
+    api.cinder.add(OTHER, { status: 'in-use' });
+    const text = `Instance ${server} is not attached to volume ${OTHER}`;
+    expect(await message(detach(OTHER))).toEqual({ code: 404, message: text });
+    expect((await detach('99999999-8888-4777-8666-111111111111')).code).toBe(404);
+    expect((await detach('vol-1')).code).toBe(404);
+    expect((await detach(VOLUME.toUpperCase())).code).toBe(404);
+  });
+
+  it('is a 404 for a stranger, and Cinder is not asked', async () => {
+    await attached();
+    const asked = api.cinder.users.length;
+    expect((await detach(VOLUME, { as: STRANGER })).code).toBe(404);
+    expect(api.cinder.users).toHaveLength(asked);
+    expect(await open()).toEqual([]);
+  });
+
+  it('refuses the root device with 400', async () => {
+    const root = api.cinder.add(OTHER, { bootable: true });
+    const device = { source_type: 'volume', destination_type: 'volume', uuid: root, boot_index: 0 };
+    const fields = { name: 'vm', flavorRef: '1', networks: 'none', block_device_mapping_v2: [device] };
+    const made = await api.ask('POST', '/v2.1/servers', { version: '2.60', body: { server: fields } });
+    const booted = await built(api, made.json.server.id);
+    api.cinder.add(root, { status: 'in-use' });
+    const answer = await api.ask('DELETE', url(booted, `/${root}`));
+    expect(answer.json.badRequest).toEqual({ code: 400, message: 'Cannot detach a root device volume' });
+  });
+
+  it.each<[ErrorCode, number]>([
+    ['cinder-unreachable', 503],
+    ['cinder-unauthorized', 403],
+    ['volume-not-found', 404],
+  ])('writes nothing when Cinder answers %s', async (code, status) => {
+    await attached();
+    api.cinder.failNext('volume', volume, code);
+    expect((await detach()).code).toBe(status);
+    expect(await open()).toEqual([]);
   });
 });

@@ -1,7 +1,6 @@
-import { Controller, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
 import type { BlockDeviceMapping, Instance } from '@novella/persistence';
 import { RequestBody } from '../http/body.decorator.js';
-import { ApiFault } from '../http/fault.js';
 import { has } from '../http/microversion.js';
 import { pageLimit } from '../http/paging.js';
 import { parseQuery } from '../http/parse-request.js';
@@ -12,6 +11,8 @@ import { PORTS } from '../ports.js';
 import { visibleInstance } from '../servers/visible-instance.js';
 import { attachVolume, type AttachVolumeIo } from './attach-volume.js';
 import { AttachVolumeDto } from './attach-volume.dto.js';
+import { notAttached } from './decide-detach.js';
+import { detachVolume } from './detach-volume.js';
 import { createdVolumeAttachmentView, isShown, volumeAttachmentView } from './volume-attachment.view.js';
 
 class ListAttachmentsQuery {
@@ -42,7 +43,7 @@ export class VolumeAttachmentsController {
     authorize(call.context, 'os_compute_api:os-volumes-attachments:show', instance);
     const mapping = (await this.mappings(instance)).find((each) => each.volumeId === volumeId);
     if (mapping === undefined || !isShown(mapping, call.microversion)) {
-      throw new ApiFault(404, `Instance ${serverId} is not attached to volume ${volumeId}.`);
+      throw notAttached(serverId, volumeId);
     }
     return { volumeAttachment: volumeAttachmentView(mapping, call.microversion) };
   }
@@ -54,6 +55,18 @@ export class VolumeAttachmentsController {
     authorize(call.context, 'os_compute_api:os-volumes-attachments:create', instance);
     const mapping = await attachVolume(this.io, call, instance, body);
     return { volumeAttachment: createdVolumeAttachmentView(mapping, call.microversion) };
+  }
+
+  @Delete(':volumeId')
+  @HttpCode(202)
+  async delete(
+    @Call() call: ApiCall,
+    @Param('serverId') serverId: string,
+    @Param('volumeId') volumeId: string,
+  ): Promise<void> {
+    const instance = await visibleInstance(this.io.store, call.context, serverId);
+    authorize(call.context, 'os_compute_api:os-volumes-attachments:delete', instance);
+    await detachVolume(this.io, call, instance, volumeId);
   }
 
   private async mappings({ id }: Instance): Promise<BlockDeviceMapping[]> {

@@ -1,0 +1,39 @@
+import { ApiFault } from '../http/fault.js';
+import { ObjectOf, OneOf, Required, Rule } from '../http/rules.js';
+import { pythonRepr } from '../http/python-repr.js';
+
+/** Bodies of POST /servers/{id}/action (nova:nova/api/openstack/compute/schemas/servers.py, console_output.py). */
+const REBOOT_TYPES = ['HARD', 'Hard', 'hard', 'SOFT', 'Soft', 'soft'] as const;
+
+class RebootDto {
+  @Required() @OneOf(REBOOT_TYPES) readonly type!: (typeof REBOOT_TYPES)[number];
+}
+export class RebootBody {
+  @Required() @ObjectOf(() => RebootDto) readonly reboot!: RebootDto;
+}
+
+/** An integer from -1, or digits as text with any sign. */
+function whyNotLength(value: unknown): string | null {
+  if (value === null) return null;
+  if (typeof value === 'string') {
+    return /^-?\d+$/.test(value) ? null : `${pythonRepr(value)} does not match '^-?[0-9]+$'`;
+  }
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) {
+    return `${pythonRepr(value)} is not of type 'integer', 'string', 'null'`;
+  }
+  return value < -1 ? `${pythonRepr(value)} is less than the minimum of -1` : null;
+}
+class ConsoleOutputDto {
+  @Rule('length', whyNotLength) readonly length?: number | string | null;
+}
+export class ConsoleOutputBody {
+  @Required() @ObjectOf(() => ConsoleOutputDto) readonly 'os-getConsoleOutput'!: ConsoleOutputDto;
+}
+
+/** The one key of the body. Mirrors nova:nova/api/openstack/wsgi.py action_peek. */
+export function actionOf(body: unknown): string {
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+  const [name, ...others] = isObject ? Object.keys(body) : [];
+  if (name === undefined || others.length > 0) throw new ApiFault(400, 'Malformed request body');
+  return name;
+}
