@@ -15,6 +15,7 @@ import {
 } from '@novella/core';
 import { ImageDirectory } from '@novella/image';
 import { InMemoryBroker, rpcClient, RpcStrategy } from '@novella/messaging';
+import { HostKey } from '@novella/sealing';
 import { migrate, openSqlStore, startEmbeddedPostgres, type Store } from '@novella/persistence';
 import type { VirtDriver } from '@novella/virt';
 import { type INestMicroservice } from '@nestjs/common';
@@ -23,10 +24,10 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { ComputeModule } from '../../compute/src/compute.module.js';
 import { cinderVolumeService } from '../../conductor/src/cinder-volume-service.js';
 import { ConductorModule } from '../../conductor/src/conductor.module.js';
+import { seedFlavors } from '../../manage/src/seed-flavors.js';
 import { cinderVolumeApi } from '../../nova-api/src/cinder-volume-api.js';
 import { createNovaApi } from '../../nova-api/src/create-nova-api.js';
 import { hintSender } from '../../nova-api/src/hint-sender.js';
-import { seedFlavors } from './seed-flavors.js';
 import type { StandaloneConfig } from './standalone.config.js';
 
 /**
@@ -80,9 +81,11 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
     const conductor = await microservice(
       ConductorModule.register({
         name: `conductor-${config.host}`,
+        verifySender: true,
         store,
         volumes: cinderVolumeService(asService),
         compute: (host) => commands.to(host),
+        deleteQueue: (name) => conductorLink.deleteQueue(name),
         ...client,
       }),
       new RpcStrategy(conductorLink, conductorRpc, null, client),
@@ -93,11 +96,14 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
 
     const runner = spawnRunner;
     const host = config.host as HostName;
+    const stateDir = join(config.stateDir, 'compute');
+    await mkdir(stateDir, { recursive: true });
     const worker = await microservice(
       ComputeModule.register({
         host,
         version: VERSION,
-        stateDir: join(config.stateDir, 'compute'),
+        stateDir,
+        hostKey: await HostKey.open(stateDir),
         virt: ports.virt,
         connectors: createConnectors({ local: { roots: config.volumeRoots, clock, runner } }),
         connectorProperties: await connectorProperties({ host, ip: '127.0.0.1' }),
@@ -113,6 +119,8 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
     await worker.listen();
     await hostIsUp(store, host, clock);
 
+    const conductors = rpcClient(apiLink, conductorRpc, client).any();
+    const hosts = rpcClient(apiLink, computeRpc, client);
     const api = await createNovaApi({
       config: {
         authStrategy: config.authStrategy,
@@ -126,7 +134,9 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
       store,
       cinder: cinderVolumeApi(cinder),
       images: new ImageDirectory(config.imagesDir),
-      hint: hintSender(rpcClient(apiLink, conductorRpc, client).any(), log),
+      hint: hintSender(conductors, log),
+      conductor: conductors,
+      compute: (host) => hosts.to(host),
       log,
       random,
     });

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /** The two HTTP APIs as any client sees them: plain requests, a noauth token, the microversions that Cinder and Nova want. */
-const PROJECT = 'd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0';
-const TOKEN = `admin:${PROJECT}`;
+export const PROJECT = 'd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0';
+export const TOKEN = `admin:${PROJECT}`;
 
 const serverBody = z.object({ server: z.looseObject({ id: z.string(), status: z.string().optional() }) });
 const serverDetail = z.object({
@@ -13,6 +13,7 @@ const serverDetail = z.object({
   }),
 });
 const volumeBody = z.object({ volume: z.looseObject({ id: z.string(), status: z.string(), size: z.number() }) });
+const servicesBody = z.object({ services: z.array(z.looseObject({ host: z.string(), state: z.string() })) });
 const actionsBody = z.object({
   instanceActions: z.array(
     z.looseObject({
@@ -40,6 +41,35 @@ export class OpenStack {
   async createServer(name: string, imageRef: string, flavorRef: string): Promise<string> {
     const body = { server: { name, imageRef, flavorRef, networks: 'none' } };
     return serverBody.parse(await this.nova('POST', '/servers', body)).server.id;
+  }
+
+  async createServerFromVolume(name: string, volume: string, flavorRef: string): Promise<string> {
+    const boot = { uuid: volume, source_type: 'volume', destination_type: 'volume', boot_index: 0 };
+    const body = { server: { name, flavorRef, networks: 'none', block_device_mapping_v2: [boot] } };
+    return serverBody.parse(await this.nova('POST', '/servers', body)).server.id;
+  }
+
+  async serverAndHost(id: string): Promise<{ status: string; host: string }> {
+    const { status, ...server } = serverDetail.parse(await this.nova('GET', `/servers/${id}`)).server;
+    return { status, host: z.string().catch('').parse(server['OS-EXT-SRV-ATTR:host']) };
+  }
+
+  /** The names of the computes that are up. */
+  async hostsUp(): Promise<string[]> {
+    const response = await this.send(this.novaUrl, 'GET', '/os-services?binary=nova-compute', undefined);
+    if (!response.ok) return [];
+    const { services } = servicesBody.parse(await response.json());
+    return services.filter(({ state }) => state === 'up').map(({ host }) => host);
+  }
+
+  /** As Cinder tells that a volume has grown. */
+  async postExtended(server: string, volume: string): Promise<void> {
+    const event = { name: 'volume-extended', server_uuid: server, tag: volume };
+    await this.nova('POST', '/os-server-external-events', { events: [event] });
+  }
+
+  async setBootable(volume: string): Promise<void> {
+    await this.cinder('POST', `/volumes/${volume}/action`, { 'os-set_bootable': { bootable: true } });
   }
 
   async server(id: string) {
