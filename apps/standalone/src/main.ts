@@ -1,9 +1,7 @@
 import 'reflect-metadata';
-import { lstat } from 'node:fs/promises';
 import { inspect } from 'node:util';
-import { bytes } from '@novella/core';
 import { ConfigError, createLog, readConfig, Shutdown, systemClock, systemRandom } from '@novella/service-kit';
-import { FakeDriver, LibvirtDriver, type VirtDriver } from '@novella/virt';
+import { openHypervisor } from '../../compute/src/hypervisor.js';
 import { startStandalone } from './standalone.js';
 import { StandaloneConfig } from './standalone.config.js';
 
@@ -14,7 +12,7 @@ async function main(): Promise<void> {
   const shutdown = new Shutdown({ log, clock: systemClock });
   shutdown.listen();
 
-  const virt = await openDriver(config);
+  const virt = await openHypervisor(config);
   shutdown.onShutdown('hypervisor', () => virt.close());
   const standalone = await startStandalone(config, {
     virt,
@@ -25,11 +23,6 @@ async function main(): Promise<void> {
   });
   shutdown.onShutdown('standalone', () => standalone.stop());
   log.info('serving', { api: standalone.apiUrl, host: config.host, driver: virt.name });
-}
-
-async function openDriver({ virtDriver, libvirtSocket, domainType }: StandaloneConfig): Promise<VirtDriver> {
-  if (virtDriver === 'libvirt') return LibvirtDriver.open({ socketPath: libvirtSocket, domainType });
-  return new FakeDriver({ deviceSize: async ({ path }) => bytes((await lstat(path)).size) });
 }
 
 main().catch((error: unknown) => {

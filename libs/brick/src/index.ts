@@ -3,3 +3,4 @@ export { connectorProperties, type FileReader, readHostFile } from './connector-
 export { type ConnectorOptions, type Connectors, createConnectors } from './connectors.js';
 export { LocalConnector, type LocalConnectorOptions } from './local-connector.js';
 export { type ProcessResult, type ProcessRunner, spawnRunner } from './process-runner.js';
+export { growQcow2, qcow2Size } from './qcow2-file.js';

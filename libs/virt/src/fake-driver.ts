@@ -14,6 +14,8 @@ export interface FakeDriverOptions {
    * its header tells; what the driver has grown it to it keeps itself.
    */
   readonly deviceSize: (device: HostDevice, format: GuestDisk['format']) => Promise<Bytes>;
+  /** Grows a qcow2 file as QEMU does; without it the driver only remembers that it has grown. */
+  readonly growQcow2?: (path: string, size: Bytes) => Promise<unknown>;
   readonly hypervisor?: Partial<HypervisorFacts>;
   /** What `stopGuest` waits by; the machine's own time without it. */
   readonly clock?: WaitClock;
@@ -63,7 +65,7 @@ export class FakeDriver implements VirtDriver {
   private reachable = true;
 
   constructor(private readonly options: FakeDriverOptions) {
-    this.model = new FakeGuests(options.deviceSize, (guest) => {
+    this.model = new FakeGuests(options, (guest) => {
       this.stopsWaiting.forEach((ring) => ring());
       this.tell(guest);
     });

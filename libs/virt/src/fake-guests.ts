@@ -32,7 +32,10 @@ export class FakeGuests {
   private runs = 0;
 
   constructor(
-    private readonly deviceSize: (device: HostDevice, format: GuestDisk['format']) => Promise<Bytes>,
+    private readonly host: {
+      readonly deviceSize: (device: HostDevice, format: GuestDisk['format']) => Promise<Bytes>;
+      readonly growQcow2?: (path: string, size: Bytes) => Promise<unknown>;
+    },
     private readonly onPowerState: (guest: FakeGuest) => void,
   ) {}
 
@@ -116,7 +119,10 @@ export class FakeGuests {
     if (this.busyVolumes.has(volume)) {
       throw new NovellaError('guest-busy', 'a block job or a migration runs on the disk', facts);
     }
-    if (disk.format === 'qcow2') this.grownQcow2.set(disk.source.path, size);
+    if (disk.format === 'qcow2') {
+      await this.host.growQcow2?.(disk.source.path, size);
+      this.grownQcow2.set(disk.source.path, size);
+    }
     guest.guestBytes.set(volume, size);
     return size;
   }
@@ -136,7 +142,7 @@ export class FakeGuests {
 
   private async measure({ volume, source, format }: GuestDisk): Promise<Bytes> {
     try {
-      const size = await this.deviceSize(source, format);
+      const size = await this.host.deviceSize(source, format);
       return bytes(Math.max(size, this.grownQcow2.get(source.path) ?? 0));
     } catch (error) {
       const facts = { volume, path: source.path };

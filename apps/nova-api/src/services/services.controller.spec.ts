@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { HostName } from '@novella/core';
+import { type HostName, seconds } from '@novella/core';
 import type { Service } from '@novella/persistence';
 import { activeServer, ADMIN, HOST, reported, startNovaApi, type TestApi, USER } from '../testing/start-nova-api.js';
 
@@ -23,6 +23,16 @@ const put = (id: string, body: unknown, version = '2.53', as: string = ADMIN) =>
 const remove = (id: string | number, version = '2.53', as: string = ADMIN) =>
   api.ask('DELETE', `/v2.1/os-services/${id}`, { version, as });
 const row = async (id: string = compute.id) => (await list()).json.services.find((service) => service.id === id);
+
+/** An operation on a server of the host that goes on when the host is up, or declared fenced. */
+async function waitingForHost(): Promise<string> {
+  const server = await activeServer(api);
+  await api.ask('DELETE', `/v2.1/servers/${server}`, {});
+  const [operation] = await api.store.claimDue('conductor', seconds(60), 10);
+  if (operation === undefined) throw new Error('there is no operation');
+  await api.store.wait(operation, { for: 'host', nextIn: seconds(600) });
+  return operation.id;
+}
 
 describe('GET /os-services', () => {
   it.each<[string, string[]]>([
@@ -91,7 +101,11 @@ describe('PUT /os-services/{uuid}', () => {
 
   it('forces a host down, whatever it reports, and lets it come back', async () => {
     const down = { forced_down: true, state: 'down', status: 'enabled' };
+    const waiting = await waitingForHost();
+    const hints = api.hints();
     expect((await put(compute.id, { forced_down: 'yes' })).json.service).toMatchObject(down);
+    expect((await api.store.claimDue('conductor', seconds(60), 10)).map(({ id }) => id)).toEqual([waiting]);
+    expect(api.hints()).toBe(hints + 1);
     await reported(api);
     expect(await row()).toMatchObject(down);
     await put(compute.id, { forced_down: false });

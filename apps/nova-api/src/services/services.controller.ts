@@ -15,7 +15,7 @@ const NO_TARGET = { projectId: null };
 /** The conductors and computes of the deployment, for administrators. */
 @Controller('v2.1/os-services')
 export class ServicesController {
-  constructor(@Inject(PORTS) private readonly io: Pick<NovaApiPorts, 'store' | 'conductor' | 'log'>) {}
+  constructor(@Inject(PORTS) private readonly io: Pick<NovaApiPorts, 'store' | 'conductor' | 'hint' | 'log'>) {}
 
   @Get()
   async list(@Call() call: ApiCall, @Query() query: unknown) {
@@ -34,11 +34,11 @@ export class ServicesController {
     if (!has(call.microversion, 'hosts.by-uuid')) {
       const named = parseBody(UpdateNamedServiceBody, body, call);
       authorize(call.context, 'os_compute_api:os-services:update', NO_TARGET);
-      return { service: await updateNamedService(this.io.store, id, named, call) };
+      return { service: await updateNamedService(this.io, id, named, call) };
     }
     const change = parseBody(UpdateServiceBody, body, call);
     authorize(call.context, 'os_compute_api:os-services:update', NO_TARGET);
-    return { service: serviceView(await updateService(this.io.store, id, change, call), call) };
+    return { service: serviceView(await updateService(this.io, id, change, call), call) };
   }
 
   /** A host that has no servers: its record goes, then what the broker holds for it. */

@@ -3,25 +3,33 @@ import { ApiFault } from '../http/fault.js';
 import { has } from '../http/microversion.js';
 import type { ApiCall } from '../http/request-context.js';
 import { isTrue } from '../http/rules.js';
-import type { NovaApiStore } from '../ports.js';
+import type { NovaApiPorts } from '../ports.js';
 import { findService } from './find-service.js';
 import type { UpdateNamedServiceBody, UpdateServiceBody } from './services.dto.js';
 
 /** What an operator decides of a compute service. Mirrors nova:nova/api/openstack/compute/services.py update. */
 type Change = Parameters<HostStore['updateService']>[1];
+type Io = Pick<NovaApiPorts, 'store' | 'hint'>;
 
 /** PUT os-services/{uuid}: the service as it then is. */
 export async function updateService(
-  store: NovaApiStore,
+  io: Io,
   id: string,
   body: UpdateServiceBody,
   call: Pick<ApiCall, 'microversion'>,
 ): Promise<Service> {
-  const service = await findService(store, id, call);
+  const service = await findService(io.store, id, call);
   if (service === null) throw noSuchService(id);
   refuseOthers(service.binary);
-  const updated = await store.updateService(service.id, changeOf(body));
+  const updated = await write(io, service, changeOf(body));
   if (updated === null) throw noSuchService(id);
+  return updated;
+}
+
+/** What waits for a host may go on without it once it is declared fenced. */
+async function write({ store, hint }: Io, { id, host }: Service, change: Change): Promise<Service | null> {
+  const updated = await store.updateService(id, change);
+  if (updated !== null && change.forcedDown === true && (await store.wake({ for: 'host', host })) > 0) hint();
   return updated;
 }
 
@@ -43,7 +51,7 @@ function changeOf(body: UpdateServiceBody): Change {
 
 /** PUT os-services/enable, disable, disable-log-reason, force-down: answers what was said, as Nova does. */
 export async function updateNamedService(
-  store: NovaApiStore,
+  io: Io,
   action: string,
   body: UpdateNamedServiceBody,
   call: Pick<ApiCall, 'microversion'>,
@@ -51,8 +59,8 @@ export async function updateNamedService(
   const { host, binary } = body;
   const { change, said } = namedChange(action, body, call);
   refuseOthers(binary);
-  const service = (await store.services('nova-compute')).find((each) => each.host === host);
-  const updated = service === undefined ? null : await store.updateService(service.id, change);
+  const service = (await io.store.services('nova-compute')).find((each) => each.host === host);
+  const updated = service === undefined ? null : await write(io, service, change);
   if (updated === null) throw new ApiFault(404, `Could not find binary ${binary} on host ${host}.`);
   return { host, binary, ...said };
 }

@@ -1,9 +1,10 @@
-import { lstat, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bytes, type ServerId, type VolumeId } from '@novella/core';
+import { type ServerId, type VolumeId } from '@novella/core';
 import { createLog, Health, type Program, Shutdown, systemClock, systemRandom } from '@novella/service-kit';
-import { FakeDriver, type HeldCall, type LiveResize } from '@novella/virt';
+import type { FakeDriver, HeldCall, LiveResize } from '@novella/virt';
 import { ComputeConfig } from '../../../compute/src/compute.config.js';
+import { fakeHypervisor } from '../../../compute/src/hypervisor.js';
 import { startCompute } from '../../../compute/src/start-compute.js';
 
 export interface BenchHostOptions {
@@ -16,7 +17,7 @@ export interface BenchHostOptions {
 /** A compute in this process. Its hypervisor is in memory and tells when it is asked to grow a disk. */
 export class BenchHost {
   private readonly asked = new Map<VolumeId, (at: number) => void>();
-  private readonly driver = new FakeDriver({ deviceSize: async ({ path }) => bytes((await lstat(path)).size) });
+  private readonly driver = fakeHypervisor();
   private readonly program: Program;
 
   private constructor(readonly name: string) {
