@@ -77,6 +77,13 @@ describe('a compute in a Nest application', () => {
     return results[count - 1]!.outcome;
   };
 
+  it('tells at its start how each guest is, which may have changed while nobody looked', async () => {
+    await host.build([]);
+    await host.fake.setPowerState(SERVER, 'shutdown');
+    await startApplication();
+    await waitUntil(() => heard.includes('shutdown'), { what: 'the power state' });
+  });
+
   it('takes commands from its queue, reports results, power states and itself, and stops in order', async () => {
     const app = await startApplication();
     const disk = await host.volume(1, 1);

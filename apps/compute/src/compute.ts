@@ -100,6 +100,11 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     await lock.release();
   };
 
+  /** While nobody looked guests may have ended, or been started. */
+  const tellAllPowerStates = async (): Promise<void> => {
+    for (const { server, powerState } of await virt.guests()) powerStates.changed(server, powerState);
+  };
+
   const { connectors, images, hostKey } = options;
   return {
     handlers: commandHandlers({
@@ -110,6 +115,9 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     }),
     start() {
       virt.onPowerState((server, powerState) => powerStates.changed(server, powerState));
+      tellAllPowerStates().catch((error: unknown) => {
+        log.warn('guests that changed meanwhile are not told', { error });
+      });
       reports.start();
       consoles.start();
     },

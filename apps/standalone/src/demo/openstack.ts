@@ -24,6 +24,7 @@ const actionsBody = z.object({
     }),
   ),
 });
+const consoleBody = z.object({ output: z.string() });
 const actionBody = z.object({
   instanceAction: z.looseObject({
     events: z.array(
@@ -91,6 +92,26 @@ export class OpenStack {
     await this.nova('POST', `/servers/${server}/os-volume_attachments`, { volumeAttachment: { volumeId: volume } });
   }
 
+  async detachVolume(server: string, volume: string): Promise<void> {
+    await this.nova('DELETE', `/servers/${server}/os-volume_attachments/${volume}`);
+  }
+
+  async start(server: string): Promise<void> {
+    await this.action(server, { 'os-start': null });
+  }
+
+  async stop(server: string): Promise<void> {
+    await this.action(server, { 'os-stop': null });
+  }
+
+  async reboot(server: string, type: 'SOFT' | 'HARD'): Promise<void> {
+    await this.action(server, { reboot: { type } });
+  }
+
+  async consoleOutput(server: string, lines: number): Promise<string> {
+    return consoleBody.parse(await this.action(server, { 'os-getConsoleOutput': { length: lines } })).output;
+  }
+
   async actions(server: string) {
     return actionsBody.parse(await this.nova('GET', `/servers/${server}/os-instance-actions`)).instanceActions;
   }
@@ -100,8 +121,9 @@ export class OpenStack {
     return actionBody.parse(answer).instanceAction.events;
   }
 
-  async createVolume(name: string, sizeGib: number): Promise<string> {
-    const answer = await this.cinder('POST', '/volumes', { volume: { name, size: sizeGib } });
+  async createVolume(name: string, sizeGib: number, type?: string): Promise<string> {
+    const typed = type === undefined ? {} : { volume_type: type };
+    const answer = await this.cinder('POST', '/volumes', { volume: { name, size: sizeGib, ...typed } });
     return volumeBody.parse(answer).volume.id;
   }
 
@@ -119,6 +141,10 @@ export class OpenStack {
     const response = await this.send(`${this.cinderUrl}/${PROJECT}`, 'POST', `/volumes/${id}/action`, body);
     await response.body?.cancel();
     return response.status;
+  }
+
+  private action(server: string, body: object): Promise<unknown> {
+    return this.nova('POST', `/servers/${server}/action`, body);
   }
 
   private nova(method: string, path: string, body?: unknown): Promise<unknown> {
