@@ -14,16 +14,24 @@ export const PACKAGES = {
   ],
   /** The real Cinder, which contract tests run against. */
   openstack: ['cinder-api', 'cinder-scheduler', 'cinder-volume', 'python3-cinder'],
+  /** The broker of tests and of the cluster without containers; its own service is never started. */
+  rabbitmq: ['rabbitmq-server'],
+  /** The peer that wire tests talk to. */
+  oslo: ['python3-oslo.messaging'],
+  /** Disks that a guest boots from by itself, which only PCs can be given so. */
+  bootable: process.arch === 'x64' ? ['syslinux', 'mtools'] : [],
 };
 
 /** Which of them a command of run.mjs needs. */
 export const NEEDED_FOR = {
   demo: ['base'],
-  bench: ['base'],
+  bench: ['base', 'rabbitmq'],
   standalone: ['base'],
   'cinder-dev': [],
-  test: ['base', 'openstack'],
-  prepare: ['base', 'openstack'],
+  manage: [],
+  cluster: ['base', 'rabbitmq'],
+  test: ['base', 'openstack', 'rabbitmq', 'oslo', 'bootable'],
+  prepare: ['base', 'openstack', 'rabbitmq', 'oslo', 'bootable'],
 };
 
 export const packagesFor = (command) => NEEDED_FOR[command].flatMap((set) => PACKAGES[set]);

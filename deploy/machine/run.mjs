@@ -4,27 +4,32 @@
 //   node deploy/machine/run.mjs test         all rings of tests; the last line is `N passed, N failed`
 //   node deploy/machine/run.mjs demo         builds, then grows a volume under a running guest
 //   node deploy/machine/run.mjs bench        builds, then measures
+//   node deploy/machine/run.mjs cluster      builds, then starts a broker, a database and every service as a process
 //   node deploy/machine/run.mjs standalone   builds, then serves with the settings in the environment
 //   node deploy/machine/run.mjs cinder-dev   the same for the development stand-in of Cinder
+//   node deploy/machine/run.mjs manage       the same for novella-manage
 // Exit codes: 0 well, 1 a test or a step failed, 2 wrong usage, 3 something must be installed by hand first.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureBuilt } from './build.mjs';
 import { ensurePackages, PackagesMissing } from './debian.mjs';
-import { NEEDED_FOR, packagesFor } from './packages.mjs';
-import { silent, watched, withSignsOfLife } from './processes.mjs';
+import { NEEDED_FOR, PACKAGES, packagesFor } from './packages.mjs';
+import { watched, withSignsOfLife } from './processes.mjs';
 import { runRings } from './rings.mjs';
 import { ensureNodeModules, environment, nodeBinary, onPinnedNode } from './toolchain.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-/** Programs that are built before they run: the app, and the file in it. */
+/** Programs that are built before they run: the file in their app, and the apps that they start. */
 const PROGRAMS = {
-  demo: ['standalone', 'demo/main.js'],
-  bench: ['standalone', 'demo/bench.js'],
-  standalone: ['standalone', 'main.js'],
-  'cinder-dev': ['cinder-dev', 'main.js'],
+  demo: { app: 'standalone', file: 'demo/main.js' },
+  bench: { app: 'standalone', file: 'bench/main.js', starts: ['nova-api', 'conductor', 'compute', 'cinder-dev'] },
+  cluster: { app: 'cluster', file: 'main.js', starts: ['manage', 'nova-api', 'conductor', 'compute', 'cinder-dev'] },
+  standalone: { app: 'standalone', file: 'main.js' },
+  'cinder-dev': { app: 'cinder-dev', file: 'main.js' },
+  manage: { app: 'manage', file: 'main.js' },
 };
-/** They start a private libvirtd in a mount namespace. */
-const NEEDS_ROOT = ['test', 'demo', 'bench'];
+/** They start private libvirtds in mount namespaces, which the cluster need not. */
+const NEEDS_ROOT = ['test', 'demo', 'bench', 'cluster'];
 /** A young generation of 3 x 4 MB: V8 would else take 48 MB before it looks for garbage, for nothing here. */
 const NODE_FLAGS = ['--max-semi-space-size=4'];
 const say = (line) => process.stdout.write(`novella: ${line}\n`);
@@ -51,25 +56,35 @@ async function main([command, ...args]) {
   if (!onPinnedNode(root)) {
     return watched(nodeBinary(root), [fileURLToPath(import.meta.url), command, ...args], { env: environment(root) });
   }
-  await withSignsOfLife('installing Debian packages', () => ensurePackages(packagesFor(command), say));
-  if (NEEDS_ROOT.includes(command) && process.getuid() !== 0) {
+  const memoryGuests = command === 'cluster' && asksFor(args, 'driver', 'fake');
+  const packages = memoryGuests ? PACKAGES.rabbitmq : packagesFor(command);
+  await withSignsOfLife('installing Debian packages', () => ensurePackages(packages, say));
+  if (NEEDS_ROOT.includes(command) && !memoryGuests && !args.includes('--help') && process.getuid() !== 0) {
     process.stderr.write(
-      `novella: ${command} starts a libvirtd of its own, which needs root:\n  sudo npm run ${command}\n`,
+      `novella: ${command} starts a libvirtd of its own, which needs root:\n  ${asRoot(command, args)}\n`,
     );
+    if (command === 'cluster') process.stderr.write('or, with guests in memory:\n  npm run cluster -- --driver fake\n');
     return 3;
   }
   if (command === 'test') return runRings(root, say);
-  if (Object.hasOwn(PROGRAMS, command)) return buildAndRun(...PROGRAMS[command], args);
-  say(`the machine is ready: Node ${process.versions.node}, ${packagesFor(command).length} Debian packages`);
+  if (Object.hasOwn(PROGRAMS, command)) return buildAndRun(command, args);
+  say(`the machine is ready: Node ${process.versions.node}, ${packages.length} Debian packages`);
   return 0;
 }
 
-async function buildAndRun(app, file, args) {
-  say('building');
-  const { code, output } = await withSignsOfLife('building', () =>
-    silent('nest', ['build', app], { cwd: root, env: environment(root) }),
-  );
-  if (code !== 0) throw new Error(`the build failed:\n${output}`);
+/** `--name value` or `--name=value`. */
+function asksFor(args, name, value) {
+  return args.includes(`--${name}=${value}`) || args[args.indexOf(`--${name}`) + 1] === value;
+}
+
+const asRoot = (command, args) => ['sudo npm run', command, ...(args.length > 0 ? ['--', ...args] : [])].join(' ');
+
+async function buildAndRun(command, args) {
+  const { app, file, starts = [] } = PROGRAMS[command];
+  await withSignsOfLife('building', () => ensureBuilt(root, [app, ...starts], say));
   const program = join('dist', 'apps', app, 'apps', app, 'src', file);
-  return watched(nodeBinary(root), [...NODE_FLAGS, program, ...args], { cwd: root, env: environment(root) });
+  const node = [nodeBinary(root), ...NODE_FLAGS, program, ...args];
+  // What has started others must hear that we are gone, however that comes, to end them.
+  const [first, ...rest] = starts.length > 0 ? ['setpriv', '--pdeathsig', 'TERM', '--', ...node] : node;
+  return watched(first, rest, { cwd: root, env: environment(root) });
 }

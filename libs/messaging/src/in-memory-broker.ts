@@ -1,8 +1,10 @@
 import { type Clock, type Millis, NovellaError } from '@novella/core';
 import { type DropReason, InMemoryQueue, type StoredFrame, type Subscription } from './in-memory-queue.js';
-import { type BrokerSide, InMemoryLink } from './in-memory-link.js';
+import type { BrokerSide } from './in-memory-broker-side.js';
+import { InMemoryLink } from './in-memory-link.js';
 import type { ExchangeDeclaration, Frame, PublishOptions, QueueDeclaration, Topology } from './link.js';
 import { DEAD_LETTER } from './topology.js';
+import { unreachable } from './unreachable.js';
 
 export interface InMemoryBrokerOptions {
   readonly clock: Clock;
@@ -32,6 +34,7 @@ export class InMemoryBroker implements BrokerSide {
   private readonly queues = new Map<string, InMemoryQueue>();
   private readonly links = new Set<InMemoryLink>();
   private up = true;
+  private blockedBecause: string | null = null;
 
   constructor(private readonly options: InMemoryBrokerOptions) {}
 
@@ -44,6 +47,15 @@ export class InMemoryBroker implements BrokerSide {
 
   get running(): boolean {
     return this.up;
+  }
+
+  get blocked(): string | null {
+    return this.blockedBecause;
+  }
+
+  /** Takes no publishes until it is called with null, as a broker that runs out of memory. */
+  block(reason: string | null): void {
+    this.blockedBecause = reason;
   }
 
   /** Drops all links; they come back by themselves after `start`. */
@@ -85,21 +97,36 @@ export class InMemoryBroker implements BrokerSide {
   }
 
   /** Used by links, as is all below. */
-  declare({ exchanges, queues }: Topology): void {
+  declare({ exchanges, queues }: Topology, connection: object): void {
     this.dropUnusedQueues();
     for (const exchange of exchanges) this.declareExchange(exchange);
-    for (const queue of queues) this.declareQueue(queue);
+    for (const queue of queues) this.declareQueue(queue, connection);
+  }
+
+  deleteQueue(name: string, connection: object): void {
+    const queue = this.queues.get(name);
+    if (queue === undefined) return;
+    mustOwn(queue, connection);
+    this.remove(name);
+    queue.delete();
+  }
+
+  connectionEnded(connection: object): void {
+    for (const [name, { owner }] of this.queues) {
+      if (owner === connection) this.remove(name);
+    }
   }
 
   publish(frame: Frame, options: PublishOptions, userId: string | null): 'confirmed' | 'returned' {
+    if (this.blockedBecause !== null) {
+      throw unreachable('the broker takes no messages at the moment', { reason: this.blockedBecause });
+    }
     this.dropUnusedQueues();
     const queues = this.route(frame);
     if (queues.length === 0) return options.mandatory ? 'returned' : 'confirmed';
     const { maxLength = 100_000, clock } = this.options;
     if (queues.some((queue) => queue.depth >= maxLength)) {
-      throw new NovellaError('broker-unreachable', 'the queue is full and the broker refused the message', {
-        routingKey: frame.routingKey,
-      });
+      throw unreachable('the queue is full and the broker refused the message', { routingKey: frame.routingKey });
     }
     const expiresAt = options.expirationMs === undefined ? null : clock.monotonic() + options.expirationMs;
     const { exchange, routingKey, contentType, contentEncoding, headers } = frame;
@@ -153,7 +180,7 @@ export class InMemoryBroker implements BrokerSide {
     refuseOther(`exchange ${wanted.name}`, { type, durable, autoDelete }, { ...wanted, name: undefined });
   }
 
-  private declareQueue(wanted: QueueDeclaration): void {
+  private declareQueue(wanted: QueueDeclaration, connection: object): void {
     const existing = this.queues.get(wanted.name);
     if (existing === undefined) {
       const limits = {
@@ -162,9 +189,12 @@ export class InMemoryBroker implements BrokerSide {
       };
       this.queues.set(
         wanted.name,
-        new InMemoryQueue(wanted, limits, (frame, reason) => this.dropped(wanted.name, frame, reason)),
+        new InMemoryQueue(wanted, wanted.exclusive === true ? connection : null, limits, (frame, reason) =>
+          this.dropped(wanted.name, frame, reason),
+        ),
       );
     } else {
+      mustOwn(existing, connection);
       const { durable, autoDelete, arguments: args } = existing.declaration;
       refuseOther(
         `queue ${wanted.name}`,
@@ -194,24 +224,30 @@ export class InMemoryBroker implements BrokerSide {
 
   private dropUnusedQueues(): void {
     for (const [name, queue] of this.queues) {
-      if (!queue.unused) continue;
-      this.queues.delete(name);
-      for (const { bindings } of this.exchanges.values()) {
-        for (const bound of bindings.values()) bound.delete(name);
-      }
+      if (queue.unused) this.remove(name);
     }
   }
+
+  private remove(name: string): void {
+    this.queues.delete(name);
+    for (const { bindings } of this.exchanges.values()) {
+      for (const bound of bindings.values()) bound.delete(name);
+    }
+  }
+}
+
+/** What AMQP answers with 405. */
+function mustOwn({ owner, declaration }: InMemoryQueue, connection: object): void {
+  if (owner === null || owner === connection) return;
+  const { name } = declaration;
+  throw new NovellaError('host-name-taken', `another connection holds ${name}`, { queue: name });
 }
 
 /** What AMQP answers with 406. */
 function refuseOther(what: string, has: Record<string, unknown>, wanted: Record<string, unknown>): void {
   for (const name of new Set([...Object.keys(has), ...Object.keys(wanted)])) {
     if (has[name] === wanted[name]) continue;
-    throw new NovellaError(
-      'internal',
-      `${what} exists with another ${name}: delete it, or make all peers declare the same`,
-      { what, argument: name, existing: String(has[name]), wanted: String(wanted[name]) },
-      { grade: 'final' },
-    );
+    const facts = { what, argument: name, found: String(has[name]), wanted: String(wanted[name]) };
+    throw new NovellaError('broker-refused', `the broker has the ${what} with another ${name}`, facts);
   }
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { millis } from '@novella/core';
 import { virtualClock } from '@novella/testing';
-import { linkConformance, type LinkWorld } from './conformance/link-conformance.js';
+import { linkConformance } from './conformance/link-conformance.js';
+import type { LinkWorld } from './conformance/world.js';
 import { InMemoryBroker, type InMemoryBrokerOptions } from './in-memory-broker.js';
 import type { InMemoryLink } from './in-memory-link.js';
 import type { Delivery, Frame, Link } from './link.js';
@@ -29,11 +30,11 @@ const openWorld = (options: Partial<InMemoryBrokerOptions>) => (): Promise<LinkW
     },
     name: (part: string) => part,
     elapse: (ms: number) => clock.sleep(millis(ms)),
-    interrupt: (link: Link) => {
+    interrupt: async (link, meanwhile) => {
       const own = links.find((each) => each === link);
       own?.disconnect();
+      await meanwhile?.();
       own?.reconnect();
-      return Promise.resolve();
     },
     close: async () => {
       await Promise.all(links.map((link) => link.close()));

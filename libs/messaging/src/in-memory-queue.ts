@@ -22,6 +22,8 @@ export interface Subscription {
   readonly prefetch: number;
   readonly unacked: Map<number, StoredFrame>;
   deliver(tag: number, frame: StoredFrame): void;
+  /** The queue is gone, with what it held. */
+  deleted(): void;
 }
 
 export type DropReason = 'expired' | 'delivery_limit';
@@ -36,6 +38,8 @@ export class InMemoryQueue {
 
   constructor(
     readonly declaration: QueueDeclaration,
+    /** The connection that it belongs to; null when it is not exclusive. */
+    readonly owner: object | null,
     private readonly limits: { deliveryLimit: number | null; now: () => number },
     private readonly onDrop: (frame: StoredFrame, reason: DropReason) => void,
   ) {
@@ -105,6 +109,12 @@ export class InMemoryQueue {
 
   ack(subscription: Subscription, tag: number): void {
     if (subscription.unacked.delete(tag)) this.dispatch();
+  }
+
+  /** It goes with all that is in it. */
+  delete(): void {
+    this.ready = [];
+    for (const subscription of this.held) subscription.deleted();
   }
 
   /** A restart of the broker keeps only what is persistent. */

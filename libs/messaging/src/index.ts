@@ -1,3 +1,4 @@
+export { type AmqpLinkOptions, openAmqpLink } from './amqp/amqp-link.js';
 export {
   decodeReply,
   decodeRequest,

@@ -9,8 +9,12 @@ export type LinkState = 'connected' | 'disconnected' | 'closed';
 
 export interface Link {
   readonly state: LinkState;
+  /** Why the broker takes no publishes at this moment (memory or disk alarm), in its own words; null when it does. */
+  readonly blocked: string | null;
   /** Calls `listener` at each change, in the same turn; the function that comes back ends it. */
   onState(listener: (state: LinkState) => void): () => void;
+  /** Calls `listener` when an exclusive queue of ours is another's after a reconnect. The link is then closed. */
+  onNameLost(listener: (queue: string) => void): void;
   /**
    * Resolves at once when connected, else at the next connection.
    * Rejects with the signal's reason, or with `broker-unreachable` when the link is closed.
@@ -19,15 +23,22 @@ export interface Link {
 
   /**
    * Makes exchanges, queues and bindings; repeating it changes nothing. Waits for a connection when there is none.
-   * Rejects with `internal` (grade final) when the broker has one of them with other arguments; facts name which.
+   * What this user may not make must be there already. Rejects with `broker-refused` when the broker has one of them
+   * with other arguments (facts name which, and the message how to mend it) or it is not there and may not be made, and
+   * with `host-name-taken` when an exclusive queue of that name is another connection's.
    */
   declare(topology: Topology): Promise<void>;
+
+  /** Forgets the queue and deletes it with what is in it; one that is not there is no error. */
+  deleteQueue(name: string): Promise<void>;
 
   /**
    * `confirmed`: the broker has taken the frame, which is no promise that a queue has, unless it is mandatory.
    * `returned`: mandatory, and no queue took it.
    * Rejects with `broker-unreachable` when the link is down, goes down before the confirm, or the broker refuses the
-   * frame (the outcome is then unknown), and with `rpc-no-route` when the exchange does not exist.
+   * frame (the outcome is then unknown; while `blocked` it was not sent), with `rpc-no-route` when the exchange does not
+   * exist, `broker-refused` when this user may not publish there, and `rpc-message-invalid` when the frame is larger than
+   * 16 MiB or cannot be encoded.
    */
   publish(frame: Frame, options: PublishOptions): Promise<'confirmed' | 'returned'>;
 
@@ -77,7 +88,11 @@ export interface Delivery extends Frame {
 }
 
 export interface LinkConsumer {
-  /** After it resolves no delivery comes; those that are held can still be acked. Repeating it changes nothing. */
+  /**
+   * After it resolves no delivery comes; those that are held can still be acked, and count against the prefetch after a
+   * resume. Repeating it changes nothing. The broker takes back what was on its way to us: it comes later, perhaps behind
+   * others, and as redelivered.
+   */
   pause(): Promise<void>;
   resume(): Promise<void>;
   /** Ends the consumer; what it has not acked goes back to the head of the queue in its old order. */
@@ -100,6 +115,11 @@ export interface QueueDeclaration {
   readonly name: string;
   readonly durable: boolean;
   readonly autoDelete: boolean;
+  /**
+   * Belongs to the connection that declared it and goes with it: who has it holds its name. After a reconnect the link
+   * takes it again; when another has it by then, the link says so through `onNameLost` and closes.
+   */
+  readonly exclusive?: true;
   readonly arguments: Readonly<Record<string, string | number>>;
   readonly bindings: readonly { readonly exchange: string; readonly routingKey: string }[];
 }

@@ -168,7 +168,7 @@ class RpcSender<C extends RpcContract> {
 
   private async openReplyQueue(): Promise<{ readonly name: string; readonly consumer: LinkConsumer }> {
     const name = `reply_${hexId(this.options.random)}`;
-    await this.link.declare(replyTopology(name));
+    await this.link.declare(replyTopology(name, this.options.exchange));
     const consumer = await this.link.consume(name, { prefetch: REPLY_PREFETCH }, (delivery) => this.onReply(delivery));
     return { name, consumer };
   }

@@ -2,12 +2,13 @@ import type { HandlersOf, MessageFacts, MethodDefinition, RpcContract } from '@n
 import { type Clock, type HostName, type Log, millis, type Millis, NovellaError, type Random } from '@novella/core';
 import { z } from 'zod';
 import { deadLetter } from './dead-letter.js';
-import { decodeRequest, encodeReply, FRAME_PROPERTIES, type ReplyAddress, type RpcRequest } from './envelope.js';
+import { decodeRequest, type ReplyAddress, type RpcRequest } from './envelope.js';
 import { encodeFailure, noSuchMethod, type OsloFailure, unsupportedVersion } from './failure.js';
 import { HeldConsumer } from './held-consumer.js';
+import { ReplySender } from './reply-sender.js';
 import { backoff, RETRY_LIMITS, retryDelay, type RetryLimits } from './retry.js';
 import type { Delivery, Link } from './link.js';
-import { routeToReply, serverTopology, type Target } from './topology.js';
+import { serverTopology, type Target } from './topology.js';
 import { versionIsCompatible } from './versions.js';
 
 export interface RpcServerOptions {
@@ -19,6 +20,11 @@ export interface RpcServerOptions {
   /** Also take what is sent to all servers of the topic. */
   readonly fanout?: boolean;
   readonly exchange?: string;
+  /**
+   * Where replies go in, with the reply queue's name as the key: '' (the default exchange, as oslo.messaging does) unless
+   * given. The control exchange for a user who may write only there; callers bind their reply queues to both.
+   */
+  readonly replyExchange?: string;
   readonly retry?: RetryLimits;
 }
 
@@ -62,6 +68,7 @@ export class RpcServer<C extends RpcContract> {
   private readonly running = new Set<Promise<void>>();
   private readonly workById = new Map<string, Work>();
   private readonly closing = new AbortController();
+  private readonly replies: ReplySender;
 
   constructor(
     private readonly link: Link,
@@ -69,7 +76,10 @@ export class RpcServer<C extends RpcContract> {
     private readonly host: HostName | null,
     private readonly handlers: HandlersOf<C>,
     private readonly options: RpcServerOptions,
-  ) {}
+  ) {
+    const { clock, random, log, replyExchange = '' } = options;
+    this.replies = new ReplySender(link, { clock, random, log, exchange: replyExchange });
+  }
 
   /** Resolves when the queues are consumed; waits for a connection when there is none. */
   async start(): Promise<void> {
@@ -220,27 +230,18 @@ export class RpcServer<C extends RpcContract> {
 
   private async call(work: Work, request: RpcRequest, reply: ReplyAddress, accepted: Accepted): Promise<void> {
     try {
-      const result = await accepted.handler(accepted.args, factsOf(work, request));
+      const handled = accepted.handler(accepted.args, factsOf(work, request));
+      const result = resultOf(accepted.method, await this.replies.alive(reply, handled));
       this.counts.handled += 1;
-      await this.answer(work, reply, resultOf(accepted.method, result), null);
+      await this.answer(work, reply, result, null);
     } catch (error) {
       await this.answer(work, reply, null, encodeFailure(error));
     }
   }
 
-  /** A reply that nobody takes, or that the link cannot carry, is given up: its caller has a deadline. */
   private async answer(work: Work, to: ReplyAddress, result: unknown, failure: OsloFailure | null): Promise<void> {
-    const { log, random } = this.options;
     if (failure !== null) this.counts.failedCalls += 1;
-    const uniqueId = random.uuid().replaceAll('-', '');
-    const body = encodeReply({ msgId: to.msgId, uniqueId, result, failure, ending: true });
-    const frame = { ...routeToReply(to.queue), ...FRAME_PROPERTIES, body };
-    try {
-      const outcome = await this.link.publish(frame, { persistent: false, mandatory: true });
-      if (outcome === 'returned') log.warn('the reply queue of a caller is gone', { queue: to.queue });
-    } catch (error) {
-      log.warn('a reply could not be sent', { queue: to.queue, error });
-    }
+    await this.replies.answer(to, result, failure);
     settle(work);
   }
 

@@ -72,13 +72,14 @@ describe('topology', () => {
     },
   );
 
-  it('gives a reply queue no binding: it is reached by its name', () => {
-    const { exchanges, queues } = replyTopology(`reply_${ID}`);
-    expect(exchanges).toEqual([]);
-    expect(queues).toEqual([
-      { name: `reply_${ID}`, durable: true, autoDelete: false, arguments: transient, bindings: [] },
-    ]);
-    expect(routeToReply(`reply_${ID}`)).toEqual({ exchange: '', routingKey: `reply_${ID}` });
+  it('reaches a reply queue by its name through the default exchange and through the control exchange', () => {
+    const name = `reply_${ID}`;
+    const { exchanges, queues } = replyTopology(name);
+    expect(exchanges).toEqual([{ name: 'nova', type: 'topic', durable: true, autoDelete: false }]);
+    const bindings = [{ exchange: 'nova', routingKey: name }];
+    expect(queues).toEqual([{ name, durable: true, autoDelete: false, arguments: transient, bindings }]);
+    expect(routeToReply(name)).toEqual({ exchange: '', routingKey: name });
+    expect(routeToReply(name, 'nova')).toEqual({ exchange: 'nova', routingKey: name });
   });
 
   it('keeps dead letters in a queue of their own', () => {

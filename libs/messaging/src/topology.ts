@@ -40,8 +40,11 @@ export function routeTo(target: Target, exchange = NOVA_EXCHANGE): Route {
   }
 }
 
-/** A reply goes through the default exchange to the queue that the request names. */
-export const routeToReply = (replyQueue: string): Route => ({ exchange: '', routingKey: replyQueue });
+/**
+ * A reply goes to the queue that the request names: through the default exchange as oslo.messaging sends it, or through
+ * the control exchange from a server whose user may not write to the default one.
+ */
+export const routeToReply = (replyQueue: string, exchange = ''): Route => ({ exchange, routingKey: replyQueue });
 
 export const topicExchange = (exchange = NOVA_EXCHANGE): ExchangeDeclaration => ({
   name: exchange,
@@ -77,10 +80,10 @@ export function serverTopology(target: Target, uniqueId: string, exchange = NOVA
   return { exchanges: [topicExchange(exchange)], queues: [queue] };
 }
 
-/** One per client, made at its first call; reached through the default exchange, so it has no binding. */
-export const replyTopology = (replyQueue: string): Topology => ({
-  exchanges: [],
-  queues: [{ name: replyQueue, ...transientQuorum, bindings: [] }],
+/** One per client, made at its first call; bound with its own name, for the servers that answer through the exchange. */
+export const replyTopology = (replyQueue: string, exchange = NOVA_EXCHANGE): Topology => ({
+  exchanges: [topicExchange(exchange)],
+  queues: [{ name: replyQueue, ...transientQuorum, bindings: [{ exchange, routingKey: replyQueue }] }],
 });
 
 export const deadLetterTopology: Topology = {

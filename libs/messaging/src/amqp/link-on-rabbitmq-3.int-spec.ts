@@ -1,0 +1,3 @@
+import { conformanceOnRabbit } from '../conformance/on-rabbitmq.js';
+
+conformanceOnRabbit('3.10');
