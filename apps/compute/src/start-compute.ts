@@ -3,7 +3,7 @@ import { connectorProperties, createConnectors, spawnRunner } from '@novella/bri
 import { computeRpc, conductorRpc } from '@novella/contracts';
 import { type HostName, millis, seconds } from '@novella/core';
 import { ImageDirectory } from '@novella/image';
-import { openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
+import { type Link, NOVA_EXCHANGE, openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
 import { HostKey } from '@novella/sealing';
 import {
   brokerTrouble,
@@ -15,6 +15,7 @@ import {
   VERSION,
 } from '@novella/service-kit';
 import type { VirtDriver } from '@novella/virt';
+import type { INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { COMMANDS_AT_ONCE } from './compute.js';
@@ -34,7 +35,6 @@ export async function startCompute(
   openDriver: () => Promise<VirtDriver>,
 ): Promise<void> {
   const { clock, random, log, health, shutdown } = program;
-  const { stateDir } = config;
   const host = config.host as HostName;
   const io = { clock, random, log };
   const { signal } = shutdown;
@@ -62,34 +62,7 @@ export async function startCompute(
     return null;
   });
 
-  const runner = spawnRunner;
-  await mkdir(stateDir, { recursive: true });
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(
-    ComputeModule.register({
-      host,
-      version: VERSION,
-      stateDir,
-      virt,
-      connectors: createConnectors({ local: { roots: config.volumeRoots, clock, runner } }),
-      connectorProperties: await connectorProperties({ host, ip: config.hostIp }),
-      images: new ImageDirectory(config.imagesDir),
-      hostKey: await HostKey.open(stateDir),
-      shutdownGrace: seconds(config.guestShutdownTimeoutS),
-      conductor: rpcClient(link, conductorRpc, io).any(),
-      runner,
-      onStateLost: () => process.exit(1),
-      ...io,
-    }),
-    {
-      strategy: new RpcStrategy(link, computeRpc, host, {
-        ...io,
-        prefetch: COMMANDS_AT_ONCE,
-        graceMs: seconds(config.shutdownGraceS),
-      }),
-      logger: false,
-      abortOnError: false,
-    },
-  );
+  const app = await computeApp(config, program, { link, virt });
   shutdown.onShutdown('commands', async () => {
     const limit = millis(seconds(config.shutdownGraceS) + GOOD_BYE);
     if (await endsWithin(limit, app.close(), program)) return;
@@ -101,6 +74,37 @@ export async function startCompute(
   await app.listen();
   commands.ready();
   log.info('serving', { host, driver: virt.name, health: server.url });
+}
+
+async function computeApp(
+  config: Readonly<ComputeConfig>,
+  { clock, random, log }: Program,
+  { link, virt }: { readonly link: Link; readonly virt: VirtDriver },
+): Promise<INestMicroservice> {
+  const { stateDir, shutdownGraceS } = config;
+  const host = config.host as HostName;
+  const io = { clock, random, log };
+  const runner = spawnRunner;
+  await mkdir(stateDir, { recursive: true });
+  const module = ComputeModule.register({
+    host,
+    version: VERSION,
+    stateDir,
+    virt,
+    connectors: createConnectors({ local: { roots: config.volumeRoots, clock, runner } }),
+    connectorProperties: await connectorProperties({ host, ip: config.hostIp }),
+    images: new ImageDirectory(config.imagesDir),
+    hostKey: await HostKey.open(stateDir),
+    shutdownGrace: seconds(config.guestShutdownTimeoutS),
+    conductor: rpcClient(link, conductorRpc, io).any(),
+    runner,
+    onStateLost: () => process.exit(1),
+    ...io,
+  });
+  // A host's broker user may write to the control exchange alone.
+  const serving = { prefetch: COMMANDS_AT_ONCE, graceMs: seconds(shutdownGraceS), replyExchange: NOVA_EXCHANGE };
+  const strategy = new RpcStrategy(link, computeRpc, host, { ...io, ...serving });
+  return NestFactory.createMicroservice<MicroserviceOptions>(module, { strategy, logger: false, abortOnError: false });
 }
 
 /** Another worker of the host may be at work: this one touches nothing more. */

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
-import { createCinderClient } from '@novella/cinder';
+import { type CinderClient, createCinderClient } from '@novella/cinder';
 import { computeRpc, conductorRpc } from '@novella/contracts';
 import { type ProjectId, seconds } from '@novella/core';
-import { openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
+import { type Link, openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
 import { openSqlStore, schemaState, type Store } from '@novella/persistence';
 import {
   brokerTrouble,
@@ -14,6 +14,7 @@ import {
   startHealthServer,
   untilThere,
 } from '@novella/service-kit';
+import type { INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { cinderVolumeService } from './cinder-volume-service.js';
@@ -64,25 +65,7 @@ async function startConductor(config: Readonly<ConductorConfig>, program: Progra
   work.unwell('not-ready', 'waits for the broker, to hold its name there');
   await holdName(link, { topic: 'conductor', name }, { clock, signal, onLost: () => nameLost(program, name) });
 
-  const commands = rpcClient(link, computeRpc, io);
-  const app = await NestFactory.createMicroservice<MicroserviceOptions>(
-    ConductorModule.register({
-      name,
-      verifySender: config.verifySender,
-      store,
-      volumes: cinderVolumeService((project) =>
-        project === null ? cinder : cinder.as(serviceToken(project), project),
-      ),
-      compute: (host) => commands.to(host),
-      deleteQueue: (queue) => link.deleteQueue(queue),
-      ...io,
-    }),
-    {
-      strategy: new RpcStrategy(link, conductorRpc, null, { ...io, graceMs: seconds(config.shutdownGraceS) }),
-      logger: false,
-      abortOnError: false,
-    },
-  );
+  const app = await conductorApp(config, program, { link, store, cinder });
   shutdown.onShutdown('work', async () => {
     const ended = await endsWithin(seconds(config.shutdownGraceS), app.close(), program);
     if (!ended) log.warn('what outlasted the grace is left to whoever claims it next');
@@ -90,6 +73,32 @@ async function startConductor(config: Readonly<ConductorConfig>, program: Progra
   await app.listen();
   work.ready();
   log.info('serving', { conductor: name, health: server.url });
+}
+
+interface Reached {
+  readonly link: Link;
+  readonly store: Store;
+  readonly cinder: CinderClient;
+}
+
+function conductorApp(
+  { name, verifySender, shutdownGraceS }: Readonly<ConductorConfig>,
+  { clock, random, log }: Program,
+  { link, store, cinder }: Reached,
+): Promise<INestMicroservice> {
+  const io = { clock, random, log };
+  const commands = rpcClient(link, computeRpc, io);
+  const module = ConductorModule.register({
+    name,
+    verifySender,
+    store,
+    volumes: cinderVolumeService((project) => (project === null ? cinder : cinder.as(serviceToken(project), project))),
+    compute: (host) => commands.to(host),
+    deleteQueue: (queue) => link.deleteQueue(queue),
+    ...io,
+  });
+  const strategy = new RpcStrategy(link, conductorRpc, null, { ...io, graceMs: seconds(shutdownGraceS) });
+  return NestFactory.createMicroservice<MicroserviceOptions>(module, { strategy, logger: false, abortOnError: false });
 }
 
 /** The store, once Postgres is there with a schema that this release works on. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Clock, type HostName, type Log, millis, NovellaError, seconds } from '@novella/core';
+import { type HostName, type Log, millis, NovellaError, seconds } from '@novella/core';
 import { openMemoryStore } from '@novella/persistence';
 import { virtualClock } from '@novella/testing';
 import { OwnReports } from './own-reports.js';
@@ -21,7 +21,7 @@ function world(failures = 0) {
       return memory.reportService(report);
     },
   };
-  const reports = new OwnReports({ name: NAME, store, clock: clock as Clock, log });
+  const reports = new OwnReports({ name: NAME, store, clock, log });
   const conductors = () => memory.services('nova-conductor');
   return { clock, reports, conductors, warnings };
 }

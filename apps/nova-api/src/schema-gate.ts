@@ -16,10 +16,10 @@ export function schemaGate(behind: Store): SchemaGate {
     return Promise.reject(new NovellaError('database-unreachable', message, {}, { cause: shut }));
   };
   const store = new Proxy(behind, {
-    get: (target, method: keyof Store) => {
+    get: (target, name): unknown => {
       // What is no method of a store (`then`, say) stays none.
-      const passes = shut === null || method === 'close' || !(method in target);
-      return passes ? target[method] : refuse;
+      const passes = shut === null || name === 'close' || !(name in target);
+      return passes ? Reflect.get(target, name) : refuse;
     },
   });
   return {

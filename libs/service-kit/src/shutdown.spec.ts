@@ -77,6 +77,15 @@ describe('shutdown', () => {
     expect(runs).toBe(1);
   });
 
+  it('tells those that wait for something, by its signal, before the first step runs', async () => {
+    const seen: boolean[] = [];
+    const shutdown = new Shutdown({ log: quiet, clock: steppedClock() });
+    shutdown.onShutdown('consumer', () => void seen.push(shutdown.signal.aborted));
+    expect(shutdown.signal.aborted).toBe(false);
+    await shutdown.run('test');
+    expect(seen).toEqual([true]);
+  });
+
   it('exits 1 at once at the second signal', () => {
     const shutdown = new Shutdown({ log: quiet, clock: steppedClock() });
     shutdown.onShutdown('consumer', () => new Promise(() => undefined));

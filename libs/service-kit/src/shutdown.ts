@@ -1,4 +1,4 @@
-import { type Clock, type Log, type Millis, seconds } from '@novella/core';
+import { type Clock, type Log, type Millis, NovellaError, seconds } from '@novella/core';
 
 /** The part of `process` that ordered shutdown needs. */
 export interface ProcessSignals {
@@ -15,10 +15,16 @@ export type ShutdownStep = () => Promise<void> | void;
 export class Shutdown {
   readonly #steps: { name: string; run: ShutdownStep }[] = [];
   readonly #options: { log: Log; clock: Clock; grace: Millis };
+  readonly #begun = new AbortController();
   #running: Promise<number> | null = null;
 
   constructor(options: { log: Log; clock: Clock; grace?: Millis }) {
     this.#options = { ...options, grace: options.grace ?? seconds(30) };
+  }
+
+  /** Aborted when it begins: what waits for something to come gives up. */
+  get signal(): AbortSignal {
+    return this.#begun.signal;
   }
 
   /** Registered while the part is started, so that what was started last stops first. */
@@ -28,7 +34,10 @@ export class Shutdown {
 
   /** Runs the steps once, however often it is called, and answers the exit code. */
   run(reason: string): Promise<number> {
-    this.#running ??= this.#bounded(reason);
+    if (this.#running === null) {
+      this.#begun.abort(new NovellaError('internal', `shutting down: ${reason}`, {}, { grade: 'final' }));
+      this.#running = this.#bounded(reason);
+    }
     return this.#running;
   }
 

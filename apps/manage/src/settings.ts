@@ -1,0 +1,23 @@
+import { Env, IsBrokerUrls, IsPostgresUrl, IsSeconds } from '@novella/service-kit';
+import { ArrayNotEmpty, IsArray } from 'class-validator';
+
+/** For commands that read or change the database. */
+export class DatabaseSettings {
+  @Env('NOVELLA_DATABASE_URL', { secret: true })
+  @IsPostgresUrl()
+  readonly databaseUrl!: string;
+
+  /** As the conductors have it: who was silent for so long is shown as down. */
+  @Env('NOVELLA_SERVICE_DOWN_TIME_S')
+  @IsSeconds(15, 3_600)
+  readonly serviceDownTimeS: number = 60;
+}
+
+/** For commands that ask a host. The broker's user must be one that may, as nova-api's is. */
+export class BrokerSettings {
+  @Env('NOVELLA_BROKER_URLS', { secret: true })
+  @IsArray()
+  @ArrayNotEmpty()
+  @IsBrokerUrls()
+  readonly brokerUrls!: string[];
+}

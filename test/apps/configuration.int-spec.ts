@@ -1,0 +1,146 @@
+import 'reflect-metadata';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { ConfigError, type Environment, readConfig } from '@novella/service-kit';
+import { temporaryDirectory } from '@novella/testing';
+import { ComputeConfig } from '../../apps/compute/src/compute.config.js';
+import { ConductorConfig } from '../../apps/conductor/src/conductor.config.js';
+import { NovaApiAppConfig } from '../../apps/nova-api/src/nova-api-app.config.js';
+import { Program } from './program.js';
+
+const BROKER = { NOVELLA_BROKER_URLS: 'amqp://nova:hunter2@127.0.0.1:5672/' };
+const DATABASE = { NOVELLA_DATABASE_URL: 'postgres://nova:hunter2@127.0.0.1/nova' };
+const CINDER = { NOVELLA_CINDER_ENDPOINT: 'http://127.0.0.1:8776/v3', NOVELLA_AUTH_STRATEGY: 'noauth2' };
+
+const APPS = {
+  'nova-api': { Config: NovaApiAppConfig, least: { ...BROKER, ...DATABASE, ...CINDER } },
+  conductor: {
+    Config: ConductorConfig,
+    least: { ...BROKER, ...DATABASE, ...CINDER, NOVELLA_CONDUCTOR_NAME: 'conductor-1' },
+  },
+  compute: { Config: ComputeConfig, least: { ...BROKER, NOVELLA_HOST: 'host-1' } },
+} as const;
+type App = keyof typeof APPS;
+
+function faultsOf(app: App, env: Environment): string[] {
+  const Config: new () => object = APPS[app].Config;
+  try {
+    readConfig(Config, env);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    expect(error.message).not.toContain('hunter2');
+    return error.faults.map(({ key }) => key);
+  }
+}
+
+describe.each(Object.keys(APPS) as App[])('the settings of %s', (app) => {
+  it('are right with those that have no default', () => {
+    expect(faultsOf(app, APPS[app].least)).toEqual([]);
+  });
+
+  it('name each that is missing', () => {
+    const own = app === 'compute' ? { NOVELLA_HOST: 'host-1' } : { NOVELLA_CONDUCTOR_NAME: 'conductor-1' };
+    const wanted = Object.keys(APPS[app].least).filter((key) => !(key in own));
+    expect(faultsOf(app, own)).toEqual(wanted.sort());
+  });
+});
+
+describe('one wrong setting is one fault', () => {
+  it.each<[App, string, string]>([
+    ['nova-api', 'NOVELLA_API_LISTEN', '0.0.0.0'],
+    ['nova-api', 'NOVELLA_API_LISTEN', '127.nova.example.org'],
+    ['nova-api', 'NOVELLA_API_PORT', 'http'],
+    ['nova-api', 'NOVELLA_AUTH_STRATEGY', 'none'],
+    ['nova-api', 'NOVELLA_BROKER_URLS', 'http://nova:hunter2@10.0.0.1'],
+    ['nova-api', 'NOVELLA_BROKER_URLS', ','],
+    ['nova-api', 'NOVELLA_BROKER_HEARTBEAT_S', '0'],
+    ['nova-api', 'NOVELLA_CINDER_ENDPOINT', 'ftp://cinder'],
+    ['nova-api', 'NOVELLA_DATABASE_POOL', '1'],
+    ['nova-api', 'NOVELLA_DATABASE_URL', 'mysql://nova:hunter2@db/nova'],
+    ['nova-api', 'NOVELLA_IMAGES_DIR', 'images'],
+    ['nova-api', 'NOVELLA_NOAUTH_ANYWHERE', 'perhaps'],
+    ['nova-api', 'NOVELLA_SERVICE_DOWN_TIME_S', '5'],
+    ['conductor', 'NOVELLA_CONDUCTOR_NAME', 'one/two'],
+    ['conductor', 'NOVELLA_HEALTH_PORT', '70000'],
+    ['conductor', 'NOVELLA_HEALTH_LISTEN', 'every where'],
+    ['conductor', 'NOVELLA_SHUTDOWN_GRACE_S', 'soon'],
+    ['conductor', 'NOVELLA_VERIFY_SENDER', 'no'],
+    ['compute', 'NOVELLA_HOST', 'host 1'],
+    ['compute', 'NOVELLA_HOST', 'host-1.lock'],
+    ['compute', 'NOVELLA_HOST_IP', 'here'],
+    ['compute', 'NOVELLA_LIBVIRT_DOMAIN_TYPE', 'xen'],
+    ['compute', 'NOVELLA_LIBVIRT_SOCKET', 'qemu:///system'],
+    ['compute', 'NOVELLA_LOG_LEVEL', 'loud'],
+    ['compute', 'NOVELLA_SHUTDOWN_TIMEOUT_S', '-1'],
+    ['compute', 'NOVELLA_STATE_DIR', './state'],
+    ['compute', 'NOVELLA_VIRT_DRIVER', 'hyperv'],
+    ['compute', 'NOVELLA_VOLUME_ROOTS', '/var/lib/cinder,volumes'],
+  ])('of %s: %s=%s', (app, key, value) => {
+    expect(faultsOf(app, { ...APPS[app].least, [key]: value })).toEqual([key]);
+  });
+
+  it('a compute has none for the database, Cinder or Keystone: it holds no such credential', () => {
+    expect(Object.keys(new ComputeConfig()).filter((name) => /database|cinder|auth|keystone/i.test(name))).toEqual([]);
+  });
+});
+
+describe('a program', () => {
+  it.each<[App, Readonly<Record<string, string>>, readonly string[]]>([
+    [
+      'nova-api',
+      { NOVELLA_API_PORT: '70000', NOVELLA_DATABASE_URL: 'mysql://nova:hunter2@db' },
+      [
+        'NOVELLA_API_PORT',
+        'NOVELLA_AUTH_STRATEGY',
+        'NOVELLA_BROKER_URLS',
+        'NOVELLA_CINDER_ENDPOINT',
+        'NOVELLA_DATABASE_URL',
+      ],
+    ],
+    [
+      'conductor',
+      { ...CINDER, NOVELLA_HEALTH_PORT: 'x', NOVELLA_BROKER_URLS: 'nova:hunter2@broker' },
+      ['NOVELLA_BROKER_URLS', 'NOVELLA_DATABASE_URL', 'NOVELLA_HEALTH_PORT'],
+    ],
+    [
+      'compute',
+      { NOVELLA_VIRT_DRIVER: 'xen', NOVELLA_HOST: '..' },
+      ['NOVELLA_BROKER_URLS', 'NOVELLA_HOST', 'NOVELLA_VIRT_DRIVER'],
+    ],
+  ])(
+    '%s says all that is wrong at once, shows no secret, exits with 2 and opened nothing',
+    async (app, env, faults) => {
+      await using dir = await temporaryDirectory();
+      const stateDir = join(dir.path, 'state');
+      const program = new Program(`apps/${app}/src/main.ts`, { ...env, NOVELLA_STATE_DIR: stateDir });
+      expect(await program.ended).toEqual({ code: 2, signal: null });
+      expect([...program.stderr.matchAll(/^ {2}(NOVELLA_\w+)/gm)].map(([, key]) => key)).toEqual(faults);
+      expect(program.stderr).not.toContain('hunter2');
+      expect([program.log, existsSync(stateDir)]).toEqual([[], false]);
+    },
+  );
+
+  it.each<[App, string]>([
+    ['nova-api', 'NOVELLA_API_PORT'],
+    ['compute', 'NOVELLA_HEALTH_PORT'],
+  ])('%s exits with 1 when its port is in use, and names it', async (app, key) => {
+    await using dir = await temporaryDirectory();
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as { port: number };
+    const program = new Program(`apps/${app}/src/main.ts`, {
+      ...APPS[app].least,
+      NOVELLA_STATE_DIR: dir.path,
+      NOVELLA_VIRT_DRIVER: 'fake',
+      [key]: String(port),
+    });
+    const { code } = await program.ended;
+    other.close();
+    expect(code).toBe(1);
+    expect(program.stderr).toContain(`127.0.0.1 port ${port}: the port is in use`);
+  });
+});
