@@ -77,11 +77,14 @@ function asksFor(args, name, value) {
   return args.includes(`--${name}=${value}`) || args[args.indexOf(`--${name}`) + 1] === value;
 }
 
-const asRoot = (command, args) => ['sudo npm run', command, ...(args.length > 0 ? ['--', ...args] : [])].join(' ');
+function asRoot(command, args) {
+  return ['sudo npm run', command, ...(args.length > 0 ? ['--', ...args] : [])].join(' ');
+}
 
 async function buildAndRun(command, args) {
   const { app, file, starts = [] } = PROGRAMS[command];
-  await withSignsOfLife('building', () => ensureBuilt(root, [app, ...starts], say));
+  const apps = args.includes('--help') ? [app] : [app, ...starts];
+  await withSignsOfLife('building', () => ensureBuilt(root, apps, say));
   const program = join('dist', 'apps', app, 'apps', app, 'src', file);
   const node = [nodeBinary(root), ...NODE_FLAGS, program, ...args];
   // What has started others must hear that we are gone, however that comes, to end them.
