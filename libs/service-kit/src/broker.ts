@@ -33,7 +33,7 @@ export interface NameLink {
  * After a kill -9 or a cut wire the broker still holds the name for the dead process for a moment; who is alive keeps it
  * for longer than this.
  */
-const PATIENCE = millis(3_000);
+const PATIENCE = millis(2_000);
 const PAUSE = millis(200);
 
 /**

@@ -16,7 +16,8 @@ export function createLog(options: { name: string; level: LogLevel; destination?
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  const out = options.destination === undefined ? pino(settings) : pino(settings, options.destination);
+  // Written at once: what is buffered is lost at a kill, and keeps a process whose reader has gone from ending.
+  const out = pino(settings, options.destination ?? pino.destination({ fd: 1, sync: true }));
   return {
     debug: (message, facts) => out.debug(printable(facts), message),
     info: (message, facts) => out.info(printable(facts), message),

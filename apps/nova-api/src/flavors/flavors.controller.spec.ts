@@ -30,6 +30,24 @@ describe('flavors', () => {
     expect(flavors_links).toEqual([{ rel: 'next', href: 'http://localhost:80/v2.1/flavors/detail?limit=1&marker=1' }]);
   });
 
+  it('tells the extra specs of a flavor, one by one too, as openstackclient asks for them', async () => {
+    await api.store.putFlavor({ ...FLAVOR, id: '4', extraSpecs: { 'hw:cpu_policy': 'shared' } });
+    const specs = (path: string, as?: string) =>
+      api.ask('GET', `/v2.1/flavors/${path}`, as === undefined ? {} : { as });
+    expect((await specs('4/os-extra_specs')).json).toEqual({ extra_specs: { 'hw:cpu_policy': 'shared' } });
+    expect((await specs('4/os-extra_specs/hw:cpu_policy')).json).toEqual({ 'hw:cpu_policy': 'shared' });
+    expect((await specs('2/os-extra_specs')).code).toBe(200);
+    for (const path of [
+      '4/os-extra_specs/other',
+      '4/os-extra_specs/constructor',
+      '9/os-extra_specs',
+      '3/os-extra_specs',
+    ]) {
+      expect((await specs(path)).code).toBe(404);
+    }
+    expect((await specs('3/os-extra_specs', ADMIN)).code).toBe(200);
+  });
+
   it('hides those that are not public from everybody but administrators who ask', async () => {
     expect(ids(await api.ask('GET', '/v2.1/flavors?is_public=None', { as: ADMIN }))).toEqual(['1', '2', '3']);
     expect(ids(await api.ask('GET', '/v2.1/flavors?is_public=false', { as: ADMIN }))).toEqual(['3']);

@@ -4,6 +4,7 @@ import { ApiFault } from '../http/fault.js';
 import { has } from '../http/microversion.js';
 import { nextPageLink, pageLimit } from '../http/paging.js';
 import { parseQuery } from '../http/parse-request.js';
+import { authorize } from '../http/policy.js';
 import { type ApiCall, Call } from '../http/request-context.js';
 import { OneOf, Text } from '../http/rules.js';
 import { type NovaApiPorts, PORTS } from '../ports.js';
@@ -40,11 +41,28 @@ export class FlavorsController {
 
   @Get(':id')
   async show(@Call() call: ApiCall, @Param('id') id: string) {
+    return { flavor: flavorView(await this.visible(call, id), call) };
+  }
+
+  @Get(':id/os-extra_specs')
+  async extraSpecs(@Call() call: ApiCall, @Param('id') id: string) {
+    authorize(call.context, 'os_compute_api:os-flavor-extra-specs:index', { projectId: call.context.projectId });
+    return { extra_specs: (await this.visible(call, id)).extraSpecs };
+  }
+
+  @Get(':id/os-extra_specs/:key')
+  async extraSpec(@Call() call: ApiCall, @Param('id') id: string, @Param('key') key: string) {
+    authorize(call.context, 'os_compute_api:os-flavor-extra-specs:show', { projectId: call.context.projectId });
+    const { extraSpecs } = await this.visible(call, id);
+    const value = Object.hasOwn(extraSpecs, key) ? extraSpecs[key] : undefined;
+    if (value === undefined) throw new ApiFault(404, `Flavor ${id} has no extra specs with key ${key}.`);
+    return { [key]: value };
+  }
+
+  private async visible({ context }: ApiCall, id: string): Promise<Flavor> {
     const flavor = await this.io.store.flavor(id);
-    if (flavor === null || !(flavor.isPublic || call.context.isAdmin)) {
-      throw new ApiFault(404, `Flavor ${id} could not be found.`);
-    }
-    return { flavor: flavorView(flavor, call) };
+    if (flavor !== null && (flavor.isPublic || context.isAdmin)) return flavor;
+    throw new ApiFault(404, `Flavor ${id} could not be found.`);
   }
 
   private async page(call: ApiCall, rawQuery: unknown, path: string) {

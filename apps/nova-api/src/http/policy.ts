@@ -46,6 +46,7 @@ const RULES = {
   'os_compute_api:os-console-output': MEMBER,
   'os_compute_api:os-extended-server-attributes': ADMIN,
   'os_compute_api:os-flavor-extra-specs:index': READER,
+  'os_compute_api:os-flavor-extra-specs:show': READER,
   'os_compute_api:os-volumes-attachments:index': READER,
   'os_compute_api:os-volumes-attachments:show': READER,
   'os_compute_api:os-volumes-attachments:create': MEMBER,
