@@ -104,7 +104,8 @@ export class ServiceReports {
       phase,
       publicKey: hostKey.publicKey,
       version,
-      hypervisor: { type: seen.type, version: seen.version, hostname: seen.hostname },
+      // By the host's own name: libvirt says that of the machine, which containers change and namespaces share.
+      hypervisor: { type: seen.type, version: seen.version, hostname: host },
       capabilities: capabilities(virt, connectors),
       connectorProperties: { ...connectorProperties },
       capacity: { vcpus: seen.vcpus, memoryMib: seen.memoryMib, diskGib: bytesToGib(bytes(disk.blocks * disk.bsize)) },

@@ -72,7 +72,7 @@ export const conductorRpc = defineRpc({
     /** There is something to claim. Carries nothing; losing it costs one sweep. */
     hint: cast(z.object({}), { persistent: false, mandatory: false, expiresMs: 1_000 }),
     operation_result: cast(operationResult, { persistent: true, mandatory: true }),
-    service_report: cast(serviceReport, { persistent: false, mandatory: false, expiresMs: REPORT_INTERVAL_MS }),
+    service_report: cast(serviceReport, { persistent: false, mandatory: true, expiresMs: REPORT_INTERVAL_MS }),
     power_state_changed: cast(powerStateChanged, { persistent: true, mandatory: true }),
     remove_host: cast(removeHost, { persistent: true, mandatory: true }),
   },

@@ -89,7 +89,7 @@ export const extend: OperationFlow<ExtendFacts> = {
     };
   },
 
-  async run(step, { operation, rows }, io) {
+  async run(step, { rows }, io) {
     if (step !== TELL_GROWN && step !== TELL_FAILED) return reconnect(step, rows, io, AGAIN);
     const mapping = rows.mappings[0];
     if (mapping !== undefined) {
