@@ -10,7 +10,7 @@ import { chmod, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, write
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { isRoot } from './debian.mjs';
+import { aptUpdate, isRoot } from './debian.mjs';
 
 const RELEASE = 'trixie';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
@@ -80,7 +80,7 @@ async function download(work) {
   const state = join(work, 'apt');
   await mkdir(join(state, 'lists/partial'), { recursive: true });
   await mkdir(join(state, 'cache/archives/partial'), { recursive: true });
-  await writeFile(join(state, 'sources.list'), mirrors().join('\n'));
+  await writeFile(join(state, 'sources.list'), (await mirrors()).join(''));
   await writeFile(join(state, 'status'), '');
   const settings = {
     'Dir::Etc::SourceList': join(state, 'sources.list'),
@@ -104,20 +104,27 @@ async function download(work) {
 }
 
 /** The mirrors that this machine's apt uses, with Debian 13 in the place of its own release. */
-function mirrors() {
-  const format = ['--format', '$(REPO_URI) $(LABEL)', 'Created-By: Packages'];
-  const lines = new Set(
-    run('apt-get', ['indextargets', ...format])
-      .trim()
-      .split('\n'),
-  );
-  const sources = [...lines].flatMap((line) => {
+async function mirrors() {
+  let found = debianSources(indexTargets());
+  // Without package lists apt does not know whose mirror it is.
+  if (found.length === 0 && isRoot()) {
+    await aptUpdate();
+    found = debianSources(indexTargets());
+  }
+  if (found.length === 0) throw new Error("RabbitMQ 4 comes from Debian 13, and apt's sources name no Debian mirror");
+  return found;
+}
+
+const indexTargets = () => run('apt-get', ['indextargets', '--format', '$(REPO_URI) $(LABEL)', 'Created-By: Packages']);
+
+/** `targets`: lines of a repository's URI and its label. */
+export function debianSources(targets) {
+  const sources = targets.split('\n').flatMap((line) => {
     const [uri, label] = line.split(' ');
     const suite = { Debian: RELEASE, 'Debian-Security': `${RELEASE}-security` }[label];
-    return suite ? [`deb [signed-by=${KEYRING}] ${uri} ${suite} main`] : [];
+    return suite ? [`deb [signed-by=${KEYRING}] ${uri} ${suite} main\n`] : [];
   });
-  if (sources.length === 0) throw new Error("RabbitMQ 4 comes from Debian 13, and apt's sources name no Debian mirror");
-  return [...new Set(sources), ''];
+  return [...new Set(sources)];
 }
 
 function loader() {

@@ -40,7 +40,7 @@ describe('the programs outlive outages:', () => {
 });
 
 // A test that fails half way leaves the ways open for the next one.
-afterEach(() => {
-  stack.toBroker.set('pass');
-  stack.toDatabase.set('pass');
+afterEach(async () => {
+  await stack.toBroker.open();
+  await stack.toDatabase.open();
 });

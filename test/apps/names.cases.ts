@@ -66,11 +66,11 @@ export function holdTheirNames(at: () => Stack): void {
       await stack.endPrograms();
       const first = stack.compute('host-1', { NOVELLA_BROKER_HEARTBEAT_S: '1' });
       await first.says('serving');
-      stack.toBroker.set('cut');
+      await stack.toBroker.close();
       const direct = { NOVELLA_BROKER_URLS: stack.rabbit.url, NOVELLA_STATE_DIR: join(stack.dir.path, 'state-other') };
       const second = stack.compute('host-1', direct);
       await second.says('serving');
-      stack.toBroker.set('pass');
+      await stack.toBroker.open();
       expect(await first.ended).toEqual({ code: 1, signal: null });
       expect(first.stderr).toBe('');
       const lost = first.log.find(({ msg }) => msg === 'another worker has the name of the host');

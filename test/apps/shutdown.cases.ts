@@ -87,13 +87,13 @@ export function endInOrder(at: () => Stack): void {
     'those that still wait for the broker or the database end with 0 too',
     async () => {
       const stack = at();
-      stack.toBroker.set('cut');
-      stack.toDatabase.set('cut');
+      await stack.toBroker.close();
+      await stack.toDatabase.close();
       const apps = await startApps(stack);
       const endings = [apps.api, apps.conductor, apps.compute].map((program) => program.signal('SIGTERM'));
       expect(await Promise.all(endings)).toEqual([ENDED_WELL, ENDED_WELL, ENDED_WELL]);
-      stack.toBroker.set('pass');
-      stack.toDatabase.set('pass');
+      await stack.toBroker.open();
+      await stack.toDatabase.open();
     },
     LONG,
   );

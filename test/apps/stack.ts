@@ -3,8 +3,6 @@ import { join } from 'node:path';
 import type { Log } from '@novella/core';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '@novella/persistence';
 import {
-  cuttingProxy,
-  type CuttingProxy,
   freePort,
   type PrivateRabbit,
   startPrivateRabbit,
@@ -14,12 +12,13 @@ import {
 import { type CinderDev, startCinderDev } from '../../apps/cinder-dev/src/start-cinder-dev.js';
 import { manage } from '../../apps/manage/src/manage.js';
 import { Program } from './program.js';
+import { Way } from './way.js';
 
 const silent: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /**
  * What our programs need, once for many tests: a RabbitMQ, a Postgres and a development Cinder. Broker and database are
- * reached through proxies, which can be cut without ending what is behind them, and can be ended and started again.
+ * reached on ways that can be closed without ending what is behind them; both can be ended and started again.
  */
 export class Stack {
   private readonly programs: Program[] = [];
@@ -29,8 +28,8 @@ export class Stack {
     readonly rabbit: PrivateRabbit,
     private postgres: EmbeddedPostgres,
     readonly cinder: CinderDev,
-    readonly toBroker: CuttingProxy,
-    readonly toDatabase: CuttingProxy,
+    readonly toBroker: Way,
+    readonly toDatabase: Way,
     readonly apiPort: number,
   ) {}
 
@@ -49,8 +48,8 @@ export class Stack {
         log: silent,
       }),
     ]);
-    const toBroker = await cuttingProxy({ port: rabbit.port });
-    const toDatabase = await cuttingProxy({ port: postgres.port });
+    const toBroker = await Way.to(rabbit.port);
+    const toDatabase = await Way.to(postgres.port);
     return new Stack(dir, rabbit, postgres, cinder, toBroker, toDatabase, apiPort);
   }
 

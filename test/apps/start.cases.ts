@@ -31,21 +31,23 @@ export function startsInAnyOrder(at: () => Stack): void {
   it(
     'before the schema was made, they wait for `novella-manage migrate` and say so',
     async () => {
-      const apps = await startApps(at());
-      for (const url of [apps.health.api, apps.health.conductor]) {
+      const stack = at();
+      const [, conductor] = [stack.api(), stack.conductor('conductor-1')];
+      const health = [`${stack.apiUrl}/health`, String((await conductor.says('the health is served'))['url'])];
+      for (const url of health) {
         const seen = await untilReason(url, 'database', /no schema.*novella-manage migrate/);
         expect([seen.status, seen.report.state]).toEqual([503, 'not-ready']);
       }
-      expect((await new User(at()).ask('GET', '/servers')).status).toBe(503);
+      const user = new User(stack);
+      expect((await user.ask('GET', '/servers')).status).toBe(503);
 
-      const env = { NOVELLA_DATABASE_URL: at().databaseUrl };
+      const env = { NOVELLA_DATABASE_URL: stack.databaseUrl };
       const first = await manage(['migrate', '--wait', '30', '--json'], env);
       expect([first.code, JSON.parse(first.stdout)]).toMatchObject([0, { flavors: 5 }]);
       const again = await manage(['migrate', '--json'], env);
       expect(JSON.parse(again.stdout)).toEqual({ applied: [], flavors: 0 });
-      await allReady(apps);
-      // The first report may have come before there was a conductor.
-      const user = new User(at());
+      await Promise.all(health.map((url) => untilHealth(url, 'ready')));
+      await stack.compute('host-1').says('serving');
       await user.untilService('nova-compute', 'host-1', 'up');
       await user.getsServer();
     },
@@ -63,13 +65,13 @@ export function startsInAnyOrder(at: () => Stack): void {
     async (...order) => {
       const stack = at();
       await stack.endPrograms();
-      stack.toBroker.set('cut');
-      stack.toDatabase.set('cut');
+      await stack.toBroker.close();
+      await stack.toDatabase.close();
       const there = new Set<Part>();
       let apps: Apps | null = null;
       for (const part of order) {
-        if (part === 'broker') stack.toBroker.set('pass');
-        if (part === 'database') stack.toDatabase.set('pass');
+        if (part === 'broker') await stack.toBroker.open();
+        if (part === 'database') await stack.toDatabase.open();
         if (part === 'apps') apps = await startApps(stack);
         there.add(part);
         if (apps !== null && there.size < 3) await saysWhatIsMissing(apps, there);

@@ -48,6 +48,8 @@ const HEARTBEAT_S = 15;
 const CONFIRM_TIMEOUT = millis(15_000);
 const CLOSE_LIMIT = millis(5_000);
 const NAME_RETRY = millis(1_000);
+/** A broker that is still starting may answer to nothing; its connection then is no use. */
+const RESTORE_LIMIT = millis(60_000);
 
 class AmqpLink implements Link {
   private session: Session | null = null;
@@ -138,14 +140,17 @@ class AmqpLink implements Link {
   private async end(): Promise<void> {
     this.stop.abort();
     const { session } = this;
-    if (session !== null) {
+    if (session === null) {
+      // A connection that is being opened ends itself when it is open; nobody waits for it.
+      for (const consumer of this.consumers) void consumer.cancel();
+    } else {
       const late = new AbortController();
       const politely = this.endPolitely(session).catch(() => undefined);
       await Promise.race([politely, this.options.clock.sleep(this.closeLimit, late.signal).catch(() => undefined)]);
       late.abort();
       session.destroy();
+      await this.connecting;
     }
-    await this.connecting;
     this.session = null;
     this.closed = true;
     this.states.tell();
@@ -164,7 +169,7 @@ class AmqpLink implements Link {
 
   /** Until the link is closed. */
   private async stayConnected(): Promise<void> {
-    for (let turn = 0; !this.stop.signal.aborted; turn += 1) {
+    for (let turn = 0; !this.isStopped(); turn += 1) {
       const url = this.urls[turn % this.urls.length];
       if (url !== undefined) await this.oneSession(url);
       await this.delay.wait(this.stop.signal).catch(() => undefined);
@@ -177,25 +182,30 @@ class AmqpLink implements Link {
     let opened: Session | null = null;
     try {
       opened = await this.open(url);
-      await this.restore(opened);
-      if (this.stop.signal.aborted) return opened.destroy();
+      if (this.isStopped()) throw unreachable('the link was closed meanwhile');
+      await this.inTime(this.restore(opened));
+      if (this.isStopped()) throw unreachable('the link was closed meanwhile');
       this.session = opened;
       this.delay.reset();
       log.info('connected to the broker', { host: url.host, connectionName });
       this.states.tell();
       const why = await opened.gone;
-      if (this.stop.signal.aborted) return;
+      if (this.isStopped()) return;
       log.warn('the broker is gone', { host: url.host, error: why });
     } catch (error) {
       opened?.destroy();
-      if (this.stop.signal.aborted) return;
+      if (this.isStopped()) return;
       log.error('the broker does not serve us', { host: url.host, error });
       if (error instanceof NovellaError && error.code === 'host-name-taken') this.loseName(error);
     } finally {
       const wasConnected = this.session !== null;
       this.session = null;
-      if (wasConnected && !this.stop.signal.aborted) this.states.tell();
+      if (wasConnected && !this.isStopped()) this.states.tell();
     }
+  }
+
+  private isStopped(): boolean {
+    return this.stop.signal.aborted;
   }
 
   private async open(url: URL): Promise<Session> {
@@ -219,6 +229,19 @@ class AmqpLink implements Link {
       }
     }
     for (const consumer of this.consumers) await consumer.attach(session);
+  }
+
+  private async inTime(restored: Promise<void>): Promise<void> {
+    const done = new AbortController();
+    const late = this.options.clock.sleep(RESTORE_LIMIT, done.signal).then(() => {
+      throw unreachable(`what was in effect did not come back within ${RESTORE_LIMIT} ms`);
+    });
+    try {
+      await Promise.race([restored, late]);
+    } finally {
+      done.abort();
+      for (const left of [restored, late]) left.catch(() => undefined);
+    }
   }
 
   private loseName(error: NovellaError): void {

@@ -92,21 +92,28 @@ export class AmqpConsumer implements LinkConsumer {
     // A connection that ends takes its channels first.
     await Promise.resolve();
     const { clock, random, log } = this.options;
-    const stop = AbortSignal.any([this.end.signal, session.consuming.ended]);
-    if (stop.aborted) return;
+    const over = AbortSignal.any([this.end.signal, session.consuming.ended]);
+    if (over.aborted) return;
     log.warn('a consumer lost its channel', { ...this.facts, error: why });
     const delay = new ReconnectDelay(clock, random);
-    while (!stop.aborted) {
+    while (!(await this.attachAgain(session))) {
       try {
-        const topology = this.options.topologyOf(this.wants.queue);
-        if (topology !== null) await session.topology.declare(topology);
-        await this.attach(session);
+        await delay.wait(over);
+      } catch {
         return;
-      } catch (error) {
-        if (stop.aborted) return;
-        log.error('a consumer has no queue to consume', { ...this.facts, error });
-        await delay.wait(stop).catch(() => undefined);
       }
+    }
+  }
+
+  private async attachAgain(session: Session): Promise<boolean> {
+    try {
+      const topology = this.options.topologyOf(this.wants.queue);
+      if (topology !== null) await session.topology.declare(topology);
+      await this.attach(session);
+      return true;
+    } catch (error) {
+      this.options.log.error('a consumer has no queue to consume', { ...this.facts, error });
+      return false;
     }
   }
 }

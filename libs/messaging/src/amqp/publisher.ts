@@ -210,7 +210,7 @@ function unknownOutcome({ frame }: Pending, message: string, cause?: Error): Nov
 function refusal(pending: Pending, why: Error): NovellaError {
   const { exchange, routingKey } = pending.frame;
   const code = replyCode(why);
-  const named = /(?:no exchange|exchange) '([^']*)'/.exec(why.message)?.[1];
+  const named = /(?:no exchange|exchange) '([^']*)'/.exec(why.message)?.[1]?.replace(/^amq\.default$/, '');
   if (named === exchange && code === REFUSED.notFound) {
     return new NovellaError('rpc-no-route', 'there is no such exchange', { exchange }, { cause: why });
   }

@@ -27,10 +27,10 @@ export interface BreakableLink {
   readonly proxy: CuttingProxy;
 }
 
-export async function breakableLink(
-  rabbit: PrivateRabbit,
-  options: Partial<AmqpLinkOptions> & { readonly user?: readonly [string, string] } = {},
-): Promise<BreakableLink> {
+/** `user`: name and password; the administrator unless given. */
+export type BreakableLinkOptions = Partial<AmqpLinkOptions> & { readonly user?: readonly [string, string] };
+
+export async function breakableLink(rabbit: PrivateRabbit, options: BreakableLinkOptions = {}): Promise<BreakableLink> {
   const proxy = await cuttingProxy({ port: rabbit.port });
   const { user, ...others } = options;
   const url = new URL(user === undefined ? rabbit.url : rabbit.urlOf(...user));

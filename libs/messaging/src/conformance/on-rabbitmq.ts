@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type PrivateRabbit, type RabbitVersion, startPrivateRabbit } from '@novella/testing';
 import { amqpWorld } from './amqp-world.js';
 import { linkConformance } from './link-conformance.js';
+import { START_LIMIT_MS } from './rabbit-suite.js';
 import { collect, durable, frame, type LinkWorld, textOf, topology } from './world.js';
 
-/** The first start of version 4 downloads it. */
-export const START_LIMIT_MS = 600_000;
 const LIMIT = 20;
 const POLICY = ['delivery-limit', '.*', `{"delivery-limit":${LIMIT}}`, '--apply-to', 'queues', '--priority', '-1000'];
 

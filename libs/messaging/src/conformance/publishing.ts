@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { at, type Cases, collect, durable, frame, quorum, rejectsWith, textOf, topology } from './world.js';
+import { type Cases, collect, durable, frame, quorum, rejectsWith, textOf, topology } from './world.js';
 
 export const publishing: Cases = {
   async 'delivers a frame to the queue that is bound with its routing key, as it was published'(world) {

@@ -72,8 +72,11 @@ export const reconnecting: Cases = {
     let delivered: (text: string) => void = () => undefined;
     const taken = new Promise<string>((resolve) => (delivered = resolve));
     await world.interrupt(link, () => {
-      const consume = () => link.consume(queue, { prefetch: 1 }, (delivery) => delivered(textOf(delivery)));
-      begun.push(link.declare(topology(world, queue)).then(async () => void (await consume())));
+      const begin = async (): Promise<void> => {
+        await link.declare(topology(world, queue));
+        await link.consume(queue, { prefetch: 1 }, (delivery) => delivered(textOf(delivery)));
+      };
+      begun.push(begin());
       return Promise.resolve();
     });
     await Promise.all(begun);
