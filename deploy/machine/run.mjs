@@ -15,6 +15,7 @@ import { ensureBuilt } from './build.mjs';
 import { ensurePackages, PackagesMissing } from './debian.mjs';
 import { NEEDED_FOR, PACKAGES, packagesFor } from './packages.mjs';
 import { watched, withSignsOfLife } from './processes.mjs';
+import { rabbitmq4 } from './rabbitmq4.mjs';
 import { runRings } from './rings.mjs';
 import { ensureNodeModules, environment, nodeBinary, onPinnedNode } from './toolchain.mjs';
 
@@ -28,6 +29,8 @@ const PROGRAMS = {
   'cinder-dev': { app: 'cinder-dev', file: 'main.js' },
   manage: { app: 'manage', file: 'main.js' },
 };
+/** What a broker of the next Debian does is tested beside this one's. */
+const NEEDS_RABBITMQ_4 = ['test', 'prepare'];
 /** They start private libvirtds in mount namespaces, which the cluster need not. */
 const NEEDS_ROOT = ['test', 'demo', 'bench', 'cluster'];
 /** A young generation of 3 x 4 MB: V8 would else take 48 MB before it looks for garbage, for nothing here. */
@@ -66,6 +69,7 @@ async function main([command, ...args]) {
     if (command === 'cluster') process.stderr.write('or, with guests in memory:\n  npm run cluster -- --driver fake\n');
     return 3;
   }
+  if (NEEDS_RABBITMQ_4.includes(command)) await withSignsOfLife('fetching RabbitMQ 4', rabbitmq4);
   if (command === 'test') return runRings(root, say);
   if (Object.hasOwn(PROGRAMS, command)) return buildAndRun(command, args);
   say(`the machine is ready: Node ${process.versions.node}, ${packages.length} Debian packages`);
