@@ -1,4 +1,4 @@
-import { type Clock, type Log, type Millis, millis, NovellaError, type Random } from '@novella/core';
+import { type Clock, type Log, type Millis, millis, NovellaError, type Random, toErrorRecord } from '@novella/core';
 import type {
   ConsumeOptions,
   Delivery,
@@ -55,6 +55,7 @@ class AmqpLink implements Link {
   private session: Session | null = null;
   private closing: Promise<void> | null = null;
   private closed = false;
+  private complained: string | null = null;
   private readonly stop = new AbortController();
   private readonly states = new StateListeners(() => this.state);
   private readonly nameListeners = new Set<(queue: string) => void>();
@@ -187,6 +188,7 @@ class AmqpLink implements Link {
       if (this.isStopped()) throw unreachable('the link was closed meanwhile');
       this.session = opened;
       this.delay.reset();
+      this.complained = null;
       log.info('connected to the broker', { host: url.host, connectionName });
       this.states.tell();
       const why = await opened.gone;
@@ -195,13 +197,22 @@ class AmqpLink implements Link {
     } catch (error) {
       opened?.destroy();
       if (this.isStopped()) return;
-      log.error('the broker does not serve us', { host: url.host, error });
+      this.complain(url, error);
       if (error instanceof NovellaError && error.code === 'host-name-taken') this.loseName(error);
     } finally {
       const wasConnected = this.session !== null;
       this.session = null;
       if (wasConnected && !this.isStopped()) this.states.tell();
     }
+  }
+
+  /** In full once for each reason; a broker that is away for an hour is tried hundreds of times. */
+  private complain({ host }: URL, error: unknown): void {
+    const { log } = this.options;
+    const reason = `${host}: ${toErrorRecord(error).code}`;
+    if (reason === this.complained) log.debug('the broker still does not serve us', { host });
+    else log.error('the broker does not serve us', { host, error });
+    this.complained = reason;
   }
 
   private isStopped(): boolean {

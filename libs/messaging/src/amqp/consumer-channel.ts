@@ -21,8 +21,9 @@ interface Window {
  *
  * To pause is basic.cancel: what is held stays held and can be acked, and other consumers of the queue go on. To resume is
  * basic.consume, which opens a new prefetch window: a quorum queue does not count for it what the cancelled consumer still
- * holds. (It would with the old consumer tag, but RabbitMQ 3.10 then closes the connection with 541.) So the new window is smaller by what is held, and one more is opened beside it for what of
- * that has been acked. Together they are never larger than the prefetch; the next pause closes them all.
+ * holds. (It would with the old consumer tag, but RabbitMQ 3.10 then closes the connection with 541.) So the new window is
+ * smaller by what is held, and one more is opened beside it for what of that has been acked. Together they are never larger
+ * than the prefetch; the next pause closes them all.
  */
 export class ConsumerChannel {
   private readonly gone = new AbortController();
