@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createConnectors, spawnRunner } from '@novella/brick';
 import { type PowerStateChanged, REPORT_INTERVAL_MS, type ServiceReport, serviceReport } from '@novella/contracts';
-import { bytes, type Clock, millis, type ServerId } from '@novella/core';
+import { bytes, type Clock, millis, seconds, type ServerId } from '@novella/core';
 import { FakeDriver, type VirtDriver } from '@novella/virt';
 import { virtualClock, type VirtualClock, waitUntil } from '@novella/testing';
 import { PowerStates } from './power-states.js';
@@ -63,7 +63,7 @@ describe('service reports', () => {
     monotonic: () => watched.monotonic(),
     wallTime: () => watched.wallTime(),
     sleep: async (delay, signal) => {
-      const isPause = delay === REPORT_INTERVAL_MS ? 1 : 0;
+      const isPause = delay === REPORT_INTERVAL_MS || delay === seconds(1) ? 1 : 0;
       pausing += isPause;
       await watched.sleep(delay, signal).finally(() => (pausing -= isPause));
     },
@@ -107,13 +107,16 @@ describe('service reports', () => {
     expect(sent[0]!.capabilities).not.toContain('extend-volume');
   });
 
-  it('says starting until one report got through', async () => {
+  it('says starting, every second, until one report got through', async () => {
     refuse = broken();
     reports.start();
     await asleep();
     refuse = null;
-    await interval();
-    await interval();
+    await clock.advance(seconds(1));
+    await waitUntil(() => phases().length === 1);
+    await asleep();
+    await clock.advance(millis(REPORT_INTERVAL_MS));
+    await waitUntil(() => phases().length === 2);
     expect(phases()).toEqual(['starting', 'running']);
   });
 

@@ -9,6 +9,7 @@ import {
   millis,
   NovellaError,
   type Random,
+  seconds,
 } from '@novella/core';
 import type { Connectors } from '@novella/brick';
 import type { HypervisorFacts, VirtDriver } from '@novella/virt';
@@ -29,6 +30,8 @@ export interface ReportsIo {
 
 /** Reports of many hosts that started at once shall spread out. */
 const JITTER = 0.1;
+/** While no report got through: no conductor has its queue yet, or the broker or the hypervisor is away. */
+const NEXT_TRY = seconds(1);
 /** A hypervisor that takes longer to say what it is does not answer. */
 const HYPERVISOR_LIMIT = millis(REPORT_INTERVAL_MS / 2);
 
@@ -63,7 +66,8 @@ export class ServiceReports {
     const { clock, random } = this.#io;
     while (!this.#stop.signal.aborted) {
       await this.#report();
-      const pause = millis(REPORT_INTERVAL_MS * (1 - JITTER * random.fraction()));
+      const interval = millis(REPORT_INTERVAL_MS * (1 - JITTER * random.fraction()));
+      const pause = this.#phase === 'starting' ? NEXT_TRY : interval;
       await clock.sleep(pause, this.#stop.signal).catch(() => undefined);
     }
   }

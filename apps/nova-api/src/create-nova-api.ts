@@ -10,7 +10,7 @@ import type { NovaApiPorts } from './ports.js';
 
 /** The hooks parse bodies themselves, in Nova's order of complaints. */
 // Nest types its options as a class; they are read as a plain object.
-const OPTIONS: NestApplicationOptions = { bodyParser: false, logger: false };
+const OPTIONS: NestApplicationOptions = { bodyParser: false, logger: false, abortOnError: false };
 
 /** The router has refused the URL, before any hook: a `%` that escapes nothing. */
 function answerBadUrl(_error: Error, _request: FastifyRequest, reply: FastifyReply): void {

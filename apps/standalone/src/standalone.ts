@@ -190,7 +190,7 @@ function microservice(
   module: Parameters<typeof NestFactory.createMicroservice>[0],
   strategy: NonNullable<Extract<MicroserviceOptions, { strategy: unknown }>['strategy']>,
 ): Promise<INestMicroservice> {
-  return NestFactory.createMicroservice<MicroserviceOptions>(module, { strategy, logger: false });
+  return NestFactory.createMicroservice<MicroserviceOptions>(module, { strategy, logger: false, abortOnError: false });
 }
 
 /** What runs, in the order in which it was started. */

@@ -46,13 +46,13 @@ export async function cuttingProxy(target: { host?: string; port: number }): Pro
         sever(pair);
         return;
       case 'cut':
-        pair.client.resetAndDestroy();
+        reset(pair.client);
     }
   };
 
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
     if (mode === 'cut') {
-      client.resetAndDestroy();
+      reset(client);
       return;
     }
     const behind = mode === 'half-open' ? null : connect({ host: '127.0.0.1', allowHalfOpen: true, ...target });
@@ -85,16 +85,22 @@ export async function cuttingProxy(target: { host?: string; port: number }): Pro
   };
 }
 
+/** A socket whose own side has ended cannot be reset any more: it would never close. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** A side that ends with an error or by force takes the other with it, as a reset. */
 function passErrors(pair: Pair): void {
   const { client, target } = pair;
   // Errors are what the proxy is for; each ends in 'close'.
   client.on('error', () => undefined);
   client.on('close', (hadError) => {
-    if (target !== null && (hadError || !target.writableEnded)) target.resetAndDestroy();
+    if (target !== null && (hadError || !target.writableEnded)) reset(target);
   });
   target?.on('error', () => {
-    if (!pair.severed) client.resetAndDestroy();
+    if (!pair.severed) reset(client);
   });
 }
 
