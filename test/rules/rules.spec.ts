@@ -81,10 +81,11 @@ describe('the import rules', () => {
       'libvirt',
       'messaging',
       'persistence',
+      'sealing',
       'service-kit',
       'virt',
     ].map((lib) => [`libs/${lib}/src/bad/direction.ts`, `import-direction-libs-${lib}`]),
-    ...['cinder-dev', 'compute', 'conductor', 'nova-api'].map((app) => [
+    ...['cinder-dev', 'cluster', 'compute', 'conductor', 'manage', 'nova-api'].map((app) => [
       `apps/${app}/src/bad/direction.ts`,
       `import-direction-apps-${app}`,
     ]),

@@ -156,7 +156,10 @@ describe('a volume of the type qcow2', () => {
         () => show(volume),
         ({ status, size }) => status === 'error_extending' && size === 1,
       );
-      expect(await messages(volume)).toEqual(['VOLUME_VOLUME_007_009']);
+      await until(
+        () => messages(volume),
+        (left) => left.includes('VOLUME_VOLUME_007_009'),
+      );
     });
 
     it('is grown here after all when the host lets it go', async () => {
