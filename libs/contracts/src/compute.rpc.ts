@@ -75,7 +75,7 @@ export const rebootInstance = z.object({
 });
 export type RebootInstance = z.output<typeof rebootInstance>;
 
-/** Nova shows no more of a console (nova:nova/compute/... MAX_CONSOLE_BYTES). */
+/** Nova shows no more of a console. Mirrors nova:nova/virt/libvirt/driver.py MAX_CONSOLE_BYTES. */
 export const MOST_CONSOLE_BYTES = 102_400;
 export const consoleOutput = z.object({
   server: serverId,
