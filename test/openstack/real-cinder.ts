@@ -2,11 +2,10 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { access, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '@novella/testing';
 import { rawCinder, until } from './raw-cinder.js';
 
 /** Debian's packages, installed with --no-install-recommends. */
@@ -178,13 +177,4 @@ async function detachLoops(volumes: string): Promise<void> {
     const [device, file] = line.split(/\s+/);
     if (device !== undefined && file?.startsWith(`${volumes}/`)) await run('losetup', ['--detach', device]);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
