@@ -11,6 +11,7 @@ const FROM_SOURCES = [
   '--import',
   join(ROOT, 'test', 'apps', 'loaded-packages.mjs'),
   '--max-semi-space-size=4',
+  '--optimize-for-size',
 ];
 const LONG = 60_000;
 

@@ -126,6 +126,9 @@ export interface Service {
   readonly disabledReason: string | null;
   readonly forcedDown: boolean;
 }
+/** A host without the sum over its servers: no operation needs that, and it would cost the more the more servers there are. */
+export type PlacedOn = Omit<Service, 'used'>;
+
 export interface Capacity {
   readonly vcpus: number;
   readonly memoryMib: number;

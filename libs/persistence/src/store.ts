@@ -21,7 +21,16 @@ import type {
   VolumeId,
   WaitingFor,
 } from '@novella/core';
-import type { BlockDeviceMapping, Capacity, Flavor, Instance, InstanceAction, Operation, Service } from './records.js';
+import type {
+  BlockDeviceMapping,
+  Capacity,
+  Flavor,
+  Instance,
+  InstanceAction,
+  Operation,
+  PlacedOn,
+  Service,
+} from './records.js';
 
 /**
  * The truth. Two implementations, SQL and memory, pass one conformance suite. A method answers one question of one flow
@@ -216,7 +225,7 @@ export interface OperationFacts {
   /** Of the operation's volume, or all of the server's when the operation has no volume. By device. */
   readonly mappings: readonly BlockDeviceMapping[];
   /** Where the server is placed; null without a host or when that host never reported. */
-  readonly service: Service | null;
+  readonly service: PlacedOn | null;
   /** Other operations of the server that have not ended. */
   readonly others: readonly { kind: OperationKind; state: Operation['state']; volumeId: VolumeId | null }[];
 }

@@ -55,7 +55,7 @@ function operationFacts(db: Tables, operation: Operation): OperationFacts | null
       .filter((mapping) => operation.volumeId === null || mapping.volumeId === operation.volumeId)
       .map(toMapping)
       .sort(byDevice),
-    service: db.service(instance.host, 'nova-compute'),
+    service: db.placedOn(instance.host),
     others: db
       .openOperationsOf(instance.id)
       .filter((row) => row.id !== operation.id)

@@ -19,6 +19,7 @@ import type {
   InstanceAction,
   InstanceActionEvent,
   Operation,
+  PlacedOn,
   Service,
   TimelineEntry,
 } from '../records.js';
@@ -130,10 +131,19 @@ export class Tables {
     return row === undefined ? null : this.toService(row);
   }
 
-  toService({ stopped, ...row }: ServiceRow): Service {
+  placedOn(host: HostName | null): PlacedOn | null {
+    const row = host === null ? undefined : this.services.get(serviceKey(host, 'nova-compute'));
+    return row === undefined ? null : this.toPlacedOn(row);
+  }
+
+  toService(row: ServiceRow): Service {
+    return { ...this.toPlacedOn(row), used: this.used(row.host) };
+  }
+
+  private toPlacedOn({ stopped, ...row }: ServiceRow): PlacedOn {
     const age = this.now().getTime() - row.lastReportAt.getTime();
     const up = !row.forcedDown && !stopped && age < this.options.serviceDownTime;
-    return { ...row, up, used: this.used(row.host) };
+    return { ...row, up };
   }
 
   used(host: HostName): Capacity {

@@ -7,6 +7,7 @@ import type {
   InstanceAction,
   InstanceActionEvent,
   Operation,
+  PlacedOn,
   Service,
 } from '../records.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
@@ -108,7 +109,9 @@ export interface ServiceState {
   readonly used: Capacity;
 }
 
-export function toService(row: (ServiceRow | InJson<ServiceRow>) & ServiceState): Service {
+export const toService = (row: ServiceRow & ServiceState): Service => ({ ...toPlacedOn(row), used: row.used });
+
+export function toPlacedOn(row: (ServiceRow | InJson<ServiceRow>) & Pick<ServiceState, 'up'>): PlacedOn {
   return {
     id: row.id,
     host: row.host,
@@ -119,7 +122,6 @@ export function toService(row: (ServiceRow | InJson<ServiceRow>) & ServiceState)
     publicKey: row.public_key,
     hypervisor: row.hypervisor,
     capacity: row.capacity,
-    used: row.used,
     lastReportAt: time(row.last_report_at),
     up: row.up,
     disabled: row.disabled,
