@@ -6,10 +6,11 @@ import { environment, nodeBinary } from './toolchain.mjs';
 import { watched, withSignsOfLife } from './processes.mjs';
 import { closingLine } from './summary-reporter.mjs';
 
-// The first two rings run side by side; guests are emulated and take a core each, so they get the machine alone. A test
-// that fails half way may leave a connection to a guest open, and must not keep the ring from ending: --forceExit.
+// The first two rings run side by side, on more workers than cores: most of what they do is waiting for brokers and
+// processes. Guests are emulated and take a core each, so they get the machine alone. A test that fails half way may leave
+// a connection to a guest open, and must not keep the ring from ending: --forceExit.
 const RUNS = [
-  { name: 'unit and integration tests', args: ['--selectProjects', 'unit', 'integration', '--maxWorkers=2'] },
+  { name: 'unit and integration tests', args: ['--selectProjects', 'unit', 'integration', '--maxWorkers=3'] },
   { name: 'end-to-end tests', args: ['--selectProjects', 'e2e', '--runInBand', '--forceExit'] },
 ];
 const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
