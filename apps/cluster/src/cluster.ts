@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { brokerUsers } from './broker-users.js';
 import { programOf } from './checkout.js';
 import { type ClientFacts, writeClientFiles } from './client-files.js';
+import { startFakeHypervisor } from './fake-hypervisor.js';
 import { provideImage } from './images.js';
 import { type Infrastructure, startBroker, startDatabase, startHypervisor } from './infrastructure.js';
 import { MEMBER_OF, waitForLeftovers } from './leftovers.js';
@@ -77,13 +78,15 @@ export class Cluster {
     const starts = [
       startBroker(folder),
       startDatabase(folder, (line) => terminal.line('postgres', line)),
-      ...(options.driver === 'libvirt' ? hosts.map((host) => startHypervisor(host, folder.host(host).libvirt)) : []),
+      ...hosts.map((host) => this.startHypervisor(host, folder.host(host))),
     ] as const;
     // Whatever has come up must be ended, also when another has not.
     const settled = await Promise.allSettled(starts);
     this.infrastructure.push(...settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])));
     const [broker, database] = await Promise.all([starts[0], starts[1], ...starts]);
-    terminal.say(`RabbitMQ, Postgres${options.driver === 'libvirt' ? `, ${hosts.length} x libvirtd` : ''}: up`);
+    terminal.say(
+      `RabbitMQ, Postgres, ${hosts.length} x ${options.driver === 'libvirt' ? 'libvirtd' : 'fake hypervisor'}: up`,
+    );
     const io = {
       alarm: (text: string) => terminal.alarm(text),
       say: (text: string) => terminal.say(text),
@@ -96,6 +99,10 @@ export class Cluster {
       databaseUrl: database.url,
       brokerUrl: (user) => broker.url(user, passwordOf(user)),
     };
+  }
+
+  private startHypervisor(host: string, { libvirt, fake }: ReturnType<StateFolder['host']>): Promise<Infrastructure> {
+    return this.options.driver === 'libvirt' ? startHypervisor(host, libvirt) : startFakeHypervisor(host, fake);
   }
 
   private async migrate({ folder, databaseUrl }: ClusterFacts): Promise<void> {

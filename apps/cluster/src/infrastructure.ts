@@ -75,7 +75,7 @@ export async function startHypervisor(name: string, dir: string): Promise<Infras
 
 const CONNECT_LIMIT_MS = 5_000;
 
-function takesConnections(where: { port: number; host: string } | { path: string }): Promise<boolean> {
+export function takesConnections(where: { port: number; host: string } | { path: string }): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(where);
     const end = (answer: boolean): void => {

@@ -16,7 +16,11 @@ const folder: StateFolder = {
   environmentFile: '/state/cluster.env',
   clouds: '/state/clouds.yaml',
   log: (member) => `/state/logs/${member}.log`,
-  host: (name) => ({ state: `/state/hosts/${name}/state`, libvirt: `/state/hosts/${name}/libvirt` }),
+  host: (name) => ({
+    state: `/state/hosts/${name}/state`,
+    libvirt: `/state/hosts/${name}/libvirt`,
+    fake: `/state/hosts/${name}/fake`,
+  }),
 };
 
 function facts(...words: string[]): ClusterFacts {
@@ -59,6 +63,16 @@ describe('the members of the cluster', () => {
       '/state/hosts/compute-1/libvirt/run/libvirt-sock',
       '/state/hosts/compute-2/libvirt/run/libvirt-sock',
     ]);
+  });
+
+  it('have a hypervisor in memory for each host that outlives its compute, when there is no libvirt', () => {
+    const of = (...words: string[]) =>
+      ['compute-1', 'compute-2'].map((name) => named(name, ...words)?.['NOVELLA_FAKE_HYPERVISOR_SOCKET']);
+    expect(of('--driver', 'fake')).toEqual([
+      '/state/hosts/compute-1/fake/hypervisor.sock',
+      '/state/hosts/compute-2/fake/hypervisor.sock',
+    ]);
+    expect(of()).toEqual([undefined, undefined]);
   });
 
   it('use another Cinder when there is one, and start none', () => {

@@ -1,4 +1,5 @@
 import { programOf } from './checkout.js';
+import { fakeSocket } from './fake-hypervisor.js';
 import { MEMBER_OF } from './leftovers.js';
 import type { MemberSpec } from './member.js';
 import type { ClusterOptions } from './options.js';
@@ -83,7 +84,7 @@ function conductor(facts: ClusterFacts, name: string): MemberSpec {
 /** It is given nothing of the database, of Cinder or of identity. */
 function compute(facts: ClusterFacts, name: string): MemberSpec {
   const { options, folder } = facts;
-  const { state, libvirt } = folder.host(name);
+  const { state, libvirt, fake } = folder.host(name);
   return {
     name,
     program: programOf('compute'),
@@ -95,6 +96,7 @@ function compute(facts: ClusterFacts, name: string): MemberSpec {
       NOVELLA_IMAGES_DIR: folder.images,
       NOVELLA_VOLUME_ROOTS: (options.cinder?.volumeRoots ?? [folder.cinder]).join(','),
       NOVELLA_VIRT_DRIVER: options.driver,
+      ...(options.driver === 'fake' ? { NOVELLA_FAKE_HYPERVISOR_SOCKET: fakeSocket(fake) } : {}),
       NOVELLA_LIBVIRT_SOCKET: `${libvirt}/run/libvirt-sock`,
       NOVELLA_LIBVIRT_DOMAIN_TYPE: options.domainType,
       // The guests here do not listen to the power button; who asks one to stop shall not wait for a minute.

@@ -20,7 +20,7 @@ export interface StateFolder {
   readonly environmentFile: string;
   readonly clouds: string;
   log(member: string): string;
-  host(name: string): { readonly state: string; readonly libvirt: string };
+  host(name: string): { readonly state: string; readonly libvirt: string; readonly fake: string };
 }
 
 /** Says that the folder is a cluster's, whose guests it holds, and which process runs it. */
@@ -91,6 +91,7 @@ function foldersIn(path: string): StateFolder {
     host: (name) => ({
       state: join(path, 'hosts', name, 'state'),
       libvirt: join(path, 'hosts', name, 'libvirt'),
+      fake: join(path, 'hosts', name, 'fake'),
     }),
   };
 }

@@ -9,8 +9,30 @@ import {
   IsTcpPort,
   type LogLevel,
 } from '@novella/service-kit';
-import { ArrayNotEmpty, IsArray, IsIn, IsIP, ValidateIf } from 'class-validator';
+import {
+  ArrayNotEmpty,
+  IsArray,
+  IsIn,
+  IsIP,
+  IsOptional,
+  Validate,
+  ValidateIf,
+  type ValidationArguments,
+  ValidatorConstraint,
+  type ValidatorConstraintInterface,
+} from 'class-validator';
 import { hostname } from 'node:os';
+
+@ValidatorConstraint({ name: 'withFakeDriver' })
+class WithFakeDriver implements ValidatorConstraintInterface {
+  validate(_value: unknown, at?: ValidationArguments): boolean {
+    return (at?.object as ComputeConfig | undefined)?.virtDriver !== 'libvirt';
+  }
+
+  defaultMessage(): string {
+    return 'is only for NOVELLA_VIRT_DRIVER=fake';
+  }
+}
 
 /**
  * The settings of a compute process, by environment variable. docs/operators.md explains each. A host knows the broker
@@ -37,7 +59,7 @@ export class ComputeConfig {
   /** A connection to the broker that says nothing for two to three of these is dead. */
   @Env('NOVELLA_BROKER_HEARTBEAT_S')
   @IsSeconds(1, 600)
-  readonly brokerHeartbeatS: number = 15;
+  readonly brokerHeartbeatS: number = 8;
 
   /** The host's key and journal, instances' disks and consoles. */
   @Env('NOVELLA_STATE_DIR')
@@ -63,6 +85,13 @@ export class ComputeConfig {
   @IsAbsolutePath()
   @ValidateIf(({ virtDriver }: ComputeConfig) => virtDriver === 'libvirt')
   readonly libvirtSocket: string = '/run/libvirt/libvirt-sock';
+
+  /** Where a hypervisor in memory is served that outlives this process; without it the guests go with the process. */
+  @Env('NOVELLA_FAKE_HYPERVISOR_SOCKET')
+  @IsOptional()
+  @IsAbsolutePath()
+  @Validate(WithFakeDriver)
+  readonly fakeHypervisorSocket?: string;
 
   /** `qemu` emulates the processor where there is no KVM. */
   @Env('NOVELLA_LIBVIRT_DOMAIN_TYPE')

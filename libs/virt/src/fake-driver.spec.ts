@@ -1,10 +1,12 @@
 import { stat, truncate, writeFile } from 'node:fs/promises';
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Bytes, bytes, millis, NovellaError, type PowerState, type ServerId, type VolumeId } from '@novella/core';
-import { virtualClock } from '@novella/testing';
+import { temporaryDirectory, type TemporaryDirectory, virtualClock } from '@novella/testing';
 import { virtDriverConformance } from './conformance/virt-driver.conformance.js';
 import type { GuestDisk, GuestSpec } from './driver.js';
 import { FakeDriver } from './fake-driver.js';
+import { FakeGuestFiles } from './fake-guest-files.js';
+import type { Resize } from './fake-guests.js';
 
 virtDriverConformance('FakeDriver', () => {
   // The fake does not look into its files: a qcow2 file is as long as its virtual size.
@@ -163,5 +165,91 @@ describe('FakeDriver with prepared faults', () => {
     expect(told).toEqual([]);
     driver.setReachable(true);
     expect(told).toEqual([[SERVER, 'running']]);
+  });
+});
+
+describe('FakeDriver.onResize', () => {
+  const seenBy = (driver: FakeDriver): Resize[] => {
+    const seen: Resize[] = [];
+    driver.onResize((resize) => void seen.push(resize));
+    return seen;
+  };
+
+  it('is told of each resize that came, also of one that changed nothing or was refused', async () => {
+    let size = bytes(200);
+    const driver = new FakeDriver({ deviceSize: () => Promise.resolve(size) });
+    await driver.createGuest(spec);
+    const seen = seenBy(driver);
+    size = bytes(400);
+    await driver.liveResize.resizeDisk(SERVER, VOLUME, size);
+    await driver.liveResize.resizeDisk(SERVER, VOLUME, size);
+    await expect(driver.liveResize.resizeDisk(SERVER, VOLUME, bytes(800))).rejects.toThrow(NovellaError);
+    expect(seen.map(({ from, to }) => [from, to])).toEqual([
+      [200, 400],
+      [400, 400],
+      [400, 400],
+    ]);
+    expect(seen[0]).toMatchObject({ server: SERVER, volume: VOLUME });
+  });
+
+  it('is told of one whose answer was lost, and not of one that did not come', async () => {
+    const driver = await running();
+    const seen = seenBy(driver);
+    const lost = new NovellaError('hypervisor-unreachable', 'prepared');
+    driver.failNext('resizeDisk', lost, 'before');
+    driver.failNext('resizeDisk', lost, 'after');
+    for (const heard of [0, 1]) {
+      await expect(driver.liveResize.resizeDisk(SERVER, VOLUME, bytes(200))).rejects.toBe(lost);
+      expect(seen).toHaveLength(heard);
+    }
+  });
+});
+
+describe('FakeDriver that keeps its guests in files', () => {
+  let dir: TemporaryDirectory;
+  beforeEach(async () => {
+    dir = await temporaryDirectory();
+  });
+  afterEach(() => dir.remove());
+  const started = (size = 200): FakeDriver =>
+    new FakeDriver({ deviceSize: () => Promise.resolve(bytes(size)), keep: new FakeGuestFiles(dir.path) });
+  const SECOND = '70100000-0000-4000-8000-000000000002' as VolumeId;
+
+  it.each<[string, (driver: FakeDriver) => Promise<unknown>]>([
+    ['nothing', () => Promise.resolve()],
+    ['a stop', (driver) => driver.stopGuest(SERVER, millis(0), new AbortController().signal)],
+    ['a pause', (driver) => driver.setPowerState(SERVER, 'paused')],
+    ['an attach', (driver) => driver.attachDisk(SERVER, { ...disk, volume: SECOND, device: 'vdc' })],
+    ['a detach', (driver) => driver.detachDisk(SERVER, VOLUME)],
+    ['a resize', (driver) => driver.liveResize.resizeDisk(SERVER, VOLUME, bytes(400))],
+    ['a destroy', (driver) => driver.destroyGuest(SERVER)],
+  ])('has them as they were after %s', async (_what, change) => {
+    await started().createGuest(spec);
+    const driver = started(400);
+    await change(driver);
+    const before = await driver.guests();
+    expect(await started().guests()).toEqual(before);
+  });
+
+  it('has one that could not start, and gives another run to each start', async () => {
+    const broken = new FakeDriver({
+      deviceSize: () => Promise.reject(new Error('gone')),
+      keep: new FakeGuestFiles(dir.path),
+    });
+    await expect(broken.createGuest(spec)).rejects.toMatchObject({ code: 'hypervisor-refused' });
+    const first = await started().startGuest(SERVER);
+    await started().stopGuest(SERVER, millis(0), new AbortController().signal);
+    expect((await started().startGuest(SERVER)).run).not.toBe(first.run);
+  });
+
+  it('has told nobody of a change that is not yet in the files', async () => {
+    const driver = started();
+    const kept: (PowerState | undefined)[] = [];
+    driver.onPowerState((server) => {
+      const [found] = new FakeGuestFiles(dir.path).load().filter(({ spec: { server: id } }) => id === server);
+      kept.push(found?.powerState);
+    });
+    await driver.createGuest(spec);
+    expect(kept).toEqual(['running']);
   });
 });

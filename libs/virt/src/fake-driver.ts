@@ -3,7 +3,7 @@ import { type Bytes, type Millis, NovellaError, type PowerState, type ServerId, 
 import { newAlarm, realTime, type WaitClock } from './alarm.js';
 import { refuseSharedQcow2 } from './disk-rules.js';
 import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver } from './driver.js';
-import { asGuest, type FakeGuest, FakeGuests } from './fake-guests.js';
+import { asGuest, type FakeGuest, FakeGuests, type GuestKeep, type Resize } from './fake-guests.js';
 import { Faults, type HeldCall } from './faults.js';
 import { Locks } from './locks.js';
 import { hasLiveDisks } from './power-state.js';
@@ -17,6 +17,8 @@ export interface FakeDriverOptions {
   /** Grows a qcow2 file as QEMU does; without it the driver only remembers that it has grown. */
   readonly growQcow2?: (path: string, size: Bytes) => Promise<unknown>;
   readonly hypervisor?: Partial<HypervisorFacts>;
+  /** Guests are in memory alone without it. */
+  readonly keep?: GuestKeep;
   /** What `stopGuest` waits by; the machine's own time without it. */
   readonly clock?: WaitClock;
 }
@@ -60,14 +62,18 @@ export class FakeDriver implements VirtDriver {
   private readonly model: FakeGuests;
   private readonly faults = new Faults<DriverMethod>();
   private readonly listeners = new Set<(server: ServerId, powerState: PowerState) => void>();
+  private readonly resizeListeners = new Set<(resize: Resize) => void>();
   private readonly stopsWaiting = new Set<() => void>();
   private readonly locks = new Locks();
   private reachable = true;
 
   constructor(private readonly options: FakeDriverOptions) {
-    this.model = new FakeGuests(options, (guest) => {
-      this.stopsWaiting.forEach((ring) => ring());
-      this.tell(guest);
+    this.model = new FakeGuests(options, {
+      powerState: (guest) => {
+        this.stopsWaiting.forEach((ring) => ring());
+        this.tell(guest);
+      },
+      resize: (resize) => this.resizeListeners.forEach((listener) => listener(resize)),
     });
   }
 
@@ -103,8 +109,7 @@ export class FakeDriver implements VirtDriver {
   destroyGuest(server: ServerId): Promise<void> {
     return this.answer({ method: 'destroyGuest', server, volume: null }, () => {
       const guest = this.model.find(server);
-      if (guest && guest.powerState !== 'shutdown') this.model.changePowerState(guest, 'shutdown');
-      this.model.held.delete(server);
+      if (guest) this.model.destroy(guest);
       return Promise.resolve();
     });
   }
@@ -150,6 +155,11 @@ export class FakeDriver implements VirtDriver {
   close(): Promise<void> {
     this.listeners.clear();
     return Promise.resolve();
+  }
+
+  /** Called for each resize of a disk that a running guest has, once it is done or refused. */
+  onResize(listener: (resize: Resize) => void): void {
+    this.resizeListeners.add(listener);
   }
 
   /** The next call of `method` throws `error`: before anything was done, or after, when only the answer is lost. */

@@ -18,8 +18,32 @@ export interface FakeGuest {
   readonly guestBytes: Map<VolumeId, Bytes>;
   powerState: PowerState;
   run: number | null;
+  /** Of all starts of this guest the last one, 0 before the first. */
+  lastRun: number;
   /** It does not listen when it is asked to shut down. */
   isDeaf: boolean;
+}
+
+/** What guests are kept in, so that they are there again after the hypervisor's own end. */
+export interface GuestKeep {
+  load(): FakeGuest[];
+  /** Durable against the death of the process when it returns. */
+  put(guest: FakeGuest): void;
+  remove(server: ServerId): void;
+}
+
+/** A resize that came to the hypervisor, with what the guest saw before and after it: the same when it was refused. */
+export interface Resize {
+  readonly server: ServerId;
+  readonly volume: VolumeId;
+  readonly from: Bytes;
+  readonly to: Bytes;
+}
+
+export interface FakeHost {
+  readonly deviceSize: (device: HostDevice, format: GuestDisk['format']) => Promise<Bytes>;
+  readonly growQcow2?: (path: string, size: Bytes) => Promise<unknown>;
+  readonly keep?: GuestKeep;
 }
 
 /** What a fake hypervisor holds and how it opens disks: as QEMU does, with its locks and its own growing of qcow2. */
@@ -32,12 +56,17 @@ export class FakeGuests {
   private runs = 0;
 
   constructor(
-    private readonly host: {
-      readonly deviceSize: (device: HostDevice, format: GuestDisk['format']) => Promise<Bytes>;
-      readonly growQcow2?: (path: string, size: Bytes) => Promise<unknown>;
+    private readonly host: FakeHost,
+    private readonly on: {
+      readonly powerState: (guest: FakeGuest) => void;
+      readonly resize: (resize: Resize) => void;
     },
-    private readonly onPowerState: (guest: FakeGuest) => void,
-  ) {}
+  ) {
+    for (const guest of host.keep?.load() ?? []) {
+      this.held.set(guest.spec.server, guest);
+      this.runs = Math.max(this.runs, guest.lastRun);
+    }
+  }
 
   find(server: ServerId): FakeGuest | null {
     if (this.foreign.has(server)) {
@@ -59,10 +88,17 @@ export class FakeGuests {
       throw new NovellaError('domain-not-ours', 'another domain has that name', facts);
     }
     const disks = new Map(spec.disks.map((disk) => [disk.volume, disk]));
-    const off = { powerState: 'shutdown', run: null, isDeaf: false } as const;
+    const off = { powerState: 'shutdown', run: null, lastRun: 0, isDeaf: false } as const;
     const guest: FakeGuest = { spec, disks, guestBytes: new Map(), ...off };
     this.held.set(spec.server, guest);
+    this.host.keep?.put(guest);
     return guest;
+  }
+
+  destroy(guest: FakeGuest): void {
+    if (guest.powerState !== 'shutdown') this.changePowerState(guest, 'shutdown');
+    this.held.delete(guest.spec.server);
+    this.host.keep?.remove(guest.spec.server);
   }
 
   async startIfOff(guest: FakeGuest): Promise<void> {
@@ -72,7 +108,7 @@ export class FakeGuests {
   async powerOn(guest: FakeGuest): Promise<void> {
     const opening = [...guest.disks.values()].map(async (disk) => [disk.volume, await this.open(guest, disk)] as const);
     for (const [volume, size] of await Promise.all(opening)) guest.guestBytes.set(volume, size);
-    guest.run ??= this.runs += 1;
+    guest.lastRun = guest.run ??= this.runs += 1;
     this.changePowerState(guest, 'running');
   }
 
@@ -80,7 +116,8 @@ export class FakeGuests {
     guest.powerState = powerState;
     if (!hasLiveDisks(powerState)) guest.guestBytes.clear();
     if (powerState === 'shutdown' || powerState === 'crashed') guest.run = null;
-    this.onPowerState(guest);
+    this.host.keep?.put(guest);
+    this.on.powerState(guest);
   }
 
   async attach(guest: FakeGuest, disk: GuestDisk): Promise<void> {
@@ -90,6 +127,7 @@ export class FakeGuests {
     }
     if (hasLiveDisks(guest.powerState)) guest.guestBytes.set(disk.volume, await this.open(guest, disk));
     guest.disks.set(disk.volume, disk);
+    this.host.keep?.put(guest);
   }
 
   /** A PCI device goes when the guest has answered, which a paused one cannot. */
@@ -101,9 +139,20 @@ export class FakeGuests {
     }
     guest.disks.delete(volume);
     guest.guestBytes.delete(volume);
+    this.host.keep?.put(guest);
   }
 
   async resize(guest: FakeGuest, volume: VolumeId, size: Bytes): Promise<Bytes> {
+    const from = guest.guestBytes.get(volume);
+    try {
+      return await this.grow(guest, volume, size);
+    } finally {
+      const { server } = guest.spec;
+      if (from !== undefined) this.on.resize({ server, volume, from, to: guest.guestBytes.get(volume) ?? from });
+    }
+  }
+
+  private async grow(guest: FakeGuest, volume: VolumeId, size: Bytes): Promise<Bytes> {
     const facts = { server: guest.spec.server, volume, wanted: size, powerState: guest.powerState };
     if (!hasLiveDisks(guest.powerState)) {
       throw refused('only the disk of a running or paused guest can be resized', facts);
@@ -124,6 +173,7 @@ export class FakeGuests {
       this.grownQcow2.set(disk.source.path, size);
     }
     guest.guestBytes.set(volume, size);
+    this.host.keep?.put(guest);
     return size;
   }
 
