@@ -38,7 +38,7 @@ describe('while Cinder is away', () => {
   });
 
   it(
-    'an event is accepted, waits, and is carried out when Cinder is back',
+    'an event is accepted, waits, and is carried out when Cinder is back (rule 3.1c)',
     async () => {
       const volume = await novella.attachedVolume(server);
       await novella.stopCinder();
@@ -122,7 +122,7 @@ describe('while Postgres is away', () => {
   );
 
   it(
-    'the result of a command that ran meanwhile is recorded afterwards',
+    'the result of a command that ran meanwhile is recorded afterwards (rule 3.1e)',
     async () => {
       const held = novella.virt.hangNext('resizeDisk', 'after');
       await novella.cinder('POST', `/volumes/${volume}/action`, { 'os-extend': { new_size: 4 } });

@@ -142,7 +142,7 @@ describe('a volume outside of the configured roots', () => {
     const [action] = await novella.actions(server, 'attach_volume');
     const path = `/servers/${server}/os-instance-actions/${action?.request_id ?? ''}`;
     const { json } = await novella.nova('GET', path, { as: USER });
-    expect(json.instanceAction.message).toBe('Error');
+    expect(json.instanceAction.message).toMatch(/^Error: .*\(/);
     expect(json.instanceAction.events[0]).not.toHaveProperty('details');
   });
 

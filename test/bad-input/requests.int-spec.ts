@@ -222,7 +222,7 @@ it('a deleted server is unknown to everybody but those who read its actions', as
   expect((await novella.actions(id, 'delete')).map(({ message }) => message)).toEqual([null]);
 });
 
-it('good and bad events of one POST are each answered by themselves, and only the good ones are written', async () => {
+it('good and bad events of one POST are each answered by themselves, and only the good ones are written (rule 3.8a)', async () => {
   const before = await novella.rows();
   const events = [good(), novella.event(NO_SUCH_ID, attached), { name: 'volume-extended', server_uuid: server }];
   const { status, json } = await novella.postEvents(events);

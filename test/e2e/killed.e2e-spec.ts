@@ -30,7 +30,7 @@ describe('an event that was answered 200', () => {
     await recorder.close();
   }, 60_000);
 
-  it('is carried out although the process is killed at once, or while it works', async () => {
+  it('is carried out although the process is killed at once, or while it works (rule 3.1a)', async () => {
     const [novella] = processes;
     const delays = [0, 15, 30, 60];
     for (const [nth, delay] of delays.entries()) {

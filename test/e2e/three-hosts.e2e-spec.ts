@@ -227,7 +227,7 @@ describe('three hosts over RabbitMQ', () => {
   );
 
   it(
-    'grows a volume although both conductors are killed right after it was asked for',
+    'grows a volume although both conductors are killed right after it was asked for (rule 3.1a)',
     async () => {
       const data = await attachedVolume(first());
       await grow(data, 2);

@@ -1,3 +1,4 @@
+import { type Millis, seconds } from '@novella/core';
 import type { Environment } from '@novella/service-kit';
 import type { ParseArgsOptionsConfig } from 'node:util';
 
@@ -7,6 +8,8 @@ export interface Finding {
   readonly text: string;
   /** The same as JSON, for --json. */
   readonly json: unknown;
+  /** It found what must not be: the exit code is 1. */
+  readonly isBad?: boolean;
 }
 
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
@@ -29,6 +32,28 @@ export function secondsOf(name: string, given: string | boolean | undefined, oth
   const value = /^\d+(\.\d+)?$/.test(given) ? Number(given) : Number.NaN;
   if (!(value <= 86_400)) throw new UsageError(`--${name} takes seconds, at most 86400`);
   return value;
+}
+
+const UNITS = { s: 1, m: 60, h: 3_600, d: 86_400 } as const;
+
+/** The value of an option that says how long: `90`, `90s`, `10m`, `2h`, `1d`. undefined when it was not given. */
+export function durationOf(name: string, given: string | boolean | undefined): Millis | undefined {
+  if (typeof given !== 'string') return undefined;
+  const [, count, unit = 's'] = /^(\d{1,6})([smhd])?$/.exec(given) ?? [];
+  if (count === undefined) throw new UsageError(`--${name} takes a duration: 90 (seconds), 10m, 2h, 1d`);
+  return seconds(Number(count) * UNITS[unit as keyof typeof UNITS]);
+}
+
+/** The value of an option that takes one of a few words. undefined when it was not given. */
+export function oneOf<Word extends string>(
+  name: string,
+  words: readonly Word[],
+  given: string | boolean | undefined,
+): Word | undefined {
+  if (typeof given !== 'string') return undefined;
+  const word = words.find((one) => one === given);
+  if (word === undefined) throw new UsageError(`--${name} takes one of ${words.join(', ')}`);
+  return word;
 }
 
 /** Columns under their titles, as wide as they need to be. */

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { describe, expect, it } from '@jest/globals';
-import { secondsOf, table, UsageError } from './command.js';
+import { durationOf, secondsOf, table, UsageError } from './command.js';
 import { COMMANDS, manage } from './manage.js';
 
 /** Nothing listens there. */
@@ -27,6 +27,12 @@ describe('novella-manage', () => {
     [['operation', 'show', 'first']],
     [['operation', 'list', '--server', 'first']],
     [['operation', 'list', '--limit', '0']],
+    [['operation', 'list', '--state', 'lost']],
+    [['operation', 'list', '--waiting-for', 'godot']],
+    [['operation', 'list', '--kind', 'resize']],
+    [['operation', 'list', '--host', '../etc']],
+    [['operation', 'list', '--older-than', 'yesterday']],
+    [['operation', 'list', '--stuck', '--open']],
   ])('%j ends with 2 and says how it is called', async (argv) => {
     const env = { ...NOWHERE, NOVELLA_BROKER_URLS: 'amqp://127.0.0.1:1' };
     const { stdout, stderr, code } = await manage(argv, env);
@@ -68,6 +74,23 @@ describe('secondsOf', () => {
 
   it.each(['', '-1', '1e3', '86401', 'NaN'])('refuses %j', (given) => {
     expect(() => secondsOf('wait', given, 7)).toThrow(UsageError);
+  });
+});
+
+describe('durationOf', () => {
+  it.each<[string | undefined, number | undefined]>([
+    [undefined, undefined],
+    ['90', 90_000],
+    ['90s', 90_000],
+    ['10m', 600_000],
+    ['2h', 7_200_000],
+    ['1d', 86_400_000],
+  ])('of %s is %d ms', (given, duration) => {
+    expect(durationOf('older-than', given)).toBe(duration);
+  });
+
+  it.each(['', '-1', '1.5h', '1w', '10 m'])('refuses %j', (given) => {
+    expect(() => durationOf('older-than', given)).toThrow(UsageError);
   });
 });
 

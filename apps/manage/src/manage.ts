@@ -22,7 +22,7 @@ export async function manage(argv: readonly string[], env?: Environment): Promis
   try {
     const { command, args, options } = parse(argv);
     const finding = await command.run(args, options, env);
-    return said(json ? JSON.stringify(finding.json) : finding.text);
+    return said(json ? JSON.stringify(finding.json) : finding.text, finding.isBad === true ? 1 : 0);
   } catch (error) {
     if (error instanceof UsageError) return complaint(`${error.message}\n\n${help()}`, 2);
     if (error instanceof ConfigError) return complaint(error.message, 2);
@@ -73,11 +73,13 @@ function help(): string {
     ...lines,
     `  ${'help'.padEnd(width)}  this`,
     '',
+    'operation list takes --open, --state STATE, --waiting-for WHAT, --kind KIND, --server ID, --host HOST,',
+    '  --older-than 10m, --limit N (100); --stuck alone: rows without an owner and a next step, exit code 1 if there are any.',
     'migrate takes --wait S: how long to wait for a database that is not there yet.',
     'The settings are environment variables: NOVELLA_DATABASE_URL, and NOVELLA_BROKER_URLS for host ping.',
-    'Exit codes: 0 done, 1 failed (with the error on stderr), 2 wrong command line or settings.',
+    'Exit codes: 0 done, 1 failed (with the error on stderr) or something is stuck, 2 wrong command line or settings.',
   ].join('\n');
 }
 
-const said = (text: string): Ended => ({ stdout: `${text}\n`, stderr: '', code: 0 });
+const said = (text: string, code: 0 | 1 = 0): Ended => ({ stdout: `${text}\n`, stderr: '', code });
 const complaint = (text: string, code: 1 | 2): Ended => ({ stdout: '', stderr: `novella-manage: ${text}\n`, code });

@@ -21,6 +21,7 @@ import type {
   VolumeId,
   WaitingFor,
 } from '@novella/core';
+import type { OperatorStore } from './operator-store.js';
 import type {
   BlockDeviceMapping,
   Capacity,
@@ -39,7 +40,7 @@ import type {
  * Both are made with the time after which a silent service counts as down (`serviceDownTime`).
  * When the database cannot be reached they throw `database-unreachable`, and nothing was written or it was all written.
  */
-export interface Store extends ApiStore, EngineStore, HostStore {
+export interface Store extends ApiStore, EngineStore, HostStore, OperatorStore {
   /** Waits for what is under way and lets go of all connections. */
   close(): Promise<void>;
 }
@@ -263,7 +264,8 @@ export interface EngineStore {
   /**
    * Takes up to `limit` operations that are due, oldest first, for `by` and for `lease`: queued ones; waiting ones whose
    * next_at has come; dispatched ones whose deadline has passed; none that another's lease still holds. Adds one to the
-   * version and copies requestedSeq to decidedSeq. Concurrent claims never answer the same operation.
+   * version and copies requestedSeq to decidedSeq, unless an extend is between its host's answer and its end: that goes on
+   * for the requests that its command was for. Concurrent claims never answer the same operation.
    */
   claimDue(by: string, lease: Millis, limit: number): Promise<Operation[]>;
   /** As claimDue for one operation that is queued, or dispatched and past its deadline. */
@@ -349,9 +351,9 @@ export interface EngineStore {
   /**
    * Makes due at once what a process was doing of which it is known that it has ended: what `claimedBy` holds by a lease,
    * or what was dispatched to a host whose worker has started anew. A host that is sent a command twice acts once.
-   * Answers how many.
+   * Of what `claimedBy` holds, `except` stays with it. Answers how many.
    */
-  takeOver(from: { claimedBy: string } | { host: HostName }): Promise<number>;
+  takeOver(from: { claimedBy: string; except?: readonly OperationId[] } | { host: HostName }): Promise<number>;
 
   /**
    * Opens a system extend with an action of its own for an attachment that is out of step with Cinder, unless an extend

@@ -71,6 +71,13 @@ export const ATTACHABLE: readonly VmState[] = ['active', 'paused', 'stopped'];
 /** The vm_states in which a volume may be detached. */
 export const DETACHABLE: readonly VmState[] = ['active', 'paused', 'suspended', 'stopped'];
 
+/**
+ * Whether an operation that is claimed goes on with what it did for requests that it has decided already: an extend
+ * between its host's answer and its end. What was asked for since begins after that, from the facts of then.
+ */
+export const keepsDecision = ({ kind, step, state, attempt }: Operation): boolean =>
+  kind === 'extend' && step !== null && state !== 'dispatched' && attempt > 0;
+
 /** Why a volume may not be detached, in the order in which nova:nova/api/openstack/compute/volume_attachments.py asks. */
 export function detachRefusal(
   { vmState, taskState }: Pick<Instance, 'vmState' | 'taskState'>,

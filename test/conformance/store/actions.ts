@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { minutes } from '@novella/core';
+import { millis, minutes } from '@novella/core';
+import type { Operation } from '@novella/persistence';
 import {
   activeServer,
   answer,
@@ -49,7 +50,7 @@ export function actionTests({ store }: Subject): void {
       const { server, requests, id } = await asked();
       await store().end(await claimed(store(), id), { result: 'failed', error: failure() });
       expect(await shown(server.id, requests[0]!.requestId)).toMatchObject({
-        message: 'Error',
+        message: expect.stringMatching(/^Error: /),
         events: [
           {
             event: 'compute_extend_volume',
@@ -61,7 +62,25 @@ export function actionTests({ store }: Subject): void {
       });
     });
 
-    it('finishes only the requests that were decided; a later one waits for the next end', async () => {
+    it('says what the operation waits for, until it is dispatched or has ended', async () => {
+      const { server, requests, id } = await asked();
+      const due = async () =>
+        must((await store().claimDue('conductor-1', minutes(5), 100)).find((one) => one.id === id));
+      const message = async () => (await shown(server.id, requests[0]!.requestId)).message;
+      await store().wait(await claimed(store(), id), { for: 'host', nextIn: millis(0) });
+      expect(await message()).toBe("Waiting for the server's host");
+      const error = { ...failure(), code: 'cinder-unreachable' } as const;
+      await store().wait(await due(), { for: 'cinder', nextIn: millis(0), error });
+      expect(await message()).toMatch(/^Waiting for the volume service: .*\(cinder-unreachable\)$/);
+      const sent = must<Operation>(await store().dispatch(await due(), TO_HOST));
+      expect(await message()).toBeNull();
+      await store().undoDispatch(sent, millis(0));
+      expect(await message()).toBe("Waiting for the server's host");
+      await store().end(await due(), { result: 'succeeded' });
+      expect(await message()).toBeNull();
+    });
+
+    it('finishes only the requests that were decided; a later one waits for the next end (rule 2.8c)', async () => {
       const { server, volume, requests, id } = await asked();
       const sent = await dispatched(store(), id);
       await store().acceptExternalEvents([extended(server.id, volume)], requests[1]!);

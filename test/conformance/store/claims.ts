@@ -34,7 +34,7 @@ export function claimTests({ store, pass }: Subject): void {
       expect(await store().claimDue('conductor-3', LEASE, 10)).toEqual([]);
     });
 
-    it('takes an operation again when its lease has run out, and the first owner then writes nothing', async () => {
+    it('takes an operation again when its lease has run out, and the first owner then writes nothing (rule 2.3d)', async () => {
       const server = await activeServer(store());
       const { id } = await extendOf(store(), server.id, volumeId());
       const lost = await claimed(store(), id, millis(20));
@@ -57,7 +57,7 @@ export function claimTests({ store, pass }: Subject): void {
       expect(due[0]).toMatchObject({ state: 'waiting', waitingFor: 'cinder' });
     });
 
-    it('takes a dispatched one when its deadline has passed, with what was asked since', async () => {
+    it('takes a dispatched one when its deadline has passed, with what was asked since (rules 2.3b, 3.1a)', async () => {
       const server = await activeServer(store());
       const volume = volumeId();
       const { id } = await extendOf(store(), server.id, volume);
@@ -69,6 +69,34 @@ export function claimTests({ store, pass }: Subject): void {
       expect(due).toHaveLength(1);
       expect(due[0]).toMatchObject({ id, state: 'dispatched', decidedSeq: 2 });
       expect(await store().operation(far.id)).toEqual(far);
+    });
+  });
+
+  describe('of an extend that tells of its end', () => {
+    /** The host has answered the first request; its turn was cut off before Cinder was told. */
+    async function cutOffWhileTelling(volume: ReturnType<typeof volumeId>) {
+      const server = await activeServer(store());
+      const { id } = await extendOf(store(), server.id, volume);
+      const sent = await dispatched(store(), id);
+      const answered = await answer(store(), sent);
+      await store().advance(answered, { step: 'tell-grown', lease: millis(20) });
+      await store().acceptExternalEvents([extended(server.id, volume)], requester());
+      await pass(40);
+      return id;
+    }
+
+    it('takes no request along that came after its command', async () => {
+      const id = await cutOffWhileTelling(volumeId());
+      const [taken] = await store().claimDue('conductor-2', LEASE, 10);
+      expect(taken).toMatchObject({ id, step: 'tell-grown', requestedSeq: 2, decidedSeq: 1 });
+      const ended = await store().end(must(taken ?? null), { result: 'succeeded' });
+      expect(ended).toMatchObject({ state: 'queued', step: null });
+      expect(await store().claimOne(id, 'conductor-2', LEASE)).toMatchObject({ decidedSeq: 2 });
+    });
+
+    it('takes none along either when it is claimed alone', async () => {
+      const id = await cutOffWhileTelling(volumeId());
+      expect(await store().claimOne(id, 'conductor-2', LEASE)).toMatchObject({ requestedSeq: 2, decidedSeq: 1 });
     });
   });
 
@@ -99,7 +127,7 @@ export function claimTests({ store, pass }: Subject): void {
   });
 
   describe('claimForResult', () => {
-    it('answers null for another attempt, fence, host or operation', async () => {
+    it('answers null for another attempt, fence, host or operation (rule 2.8a)', async () => {
       const server = await activeServer(store());
       const sent = await dispatched(store(), (await extendOf(store(), server.id, volumeId())).id);
       const right = { operation: sent.id, attempt: sent.attempt, fence: sent.fence ?? 0, host: HOST };
@@ -130,7 +158,7 @@ export function claimTests({ store, pass }: Subject): void {
       expect(await store().end(late, { result: 'succeeded' })).toMatchObject({ state: 'queued' });
     });
 
-    it('answers null for an answer that was recorded, or of an attempt that another followed', async () => {
+    it('answers null for an answer that was recorded, or of an attempt that another followed (rule 2.8a)', async () => {
       const server = await activeServer(store());
       const { id } = await extendOf(store(), server.id, volumeId());
       const first = must(await store().dispatch(await claimed(store(), id), { ...TO_HOST, deadlineIn: millis(1) }));

@@ -26,7 +26,7 @@ export function concurrencyTests({ store, sessions }: Subject): void {
   const everywhere = <T>(work: (session: Store, index: number) => Promise<T>) => Promise.all(sessions().map(work));
 
   describe(`${SESSIONS} sessions at once`, () => {
-    it('never claim the same operation', async () => {
+    it('never claim the same operation (rule 2.3a)', async () => {
       const server = await activeServer(store());
       const volumes = Array.from({ length: 200 }, volumeId);
       await store().acceptExternalEvents(

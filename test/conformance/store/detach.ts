@@ -146,36 +146,41 @@ export function detachTests({ store, sessions }: Subject): void {
       expect((await detach(server.id, mapping.volumeId)).kind).toBe('accepted');
     });
 
-    it.each(['cinder', 'system'] as const)('ends an extend opened by %s that no host has', async (initiator) => {
-      const { server, mapping } = await attached();
-      const { volumeId: volume } = mapping;
-      if (initiator === 'system') {
-        await store().openSystemExtend({ serverId: server.id, volumeId: volume, requester: requester() });
-      } else {
-        await store().acceptExternalEvents([extended(server.id, volume), extended(server.id, volume)], requester());
-      }
-      const extend = await openOperation(store(), server.id, 'extend');
-      const neighbour = await extendOf(store(), server.id, volumeId());
-      const working = await claimed(store(), extend.id);
-      expect((await detach(server.id, volume)).kind).toBe('accepted');
-      expect(await store().operation(extend.id)).toMatchObject({
-        state: 'failed',
-        error: { code: 'volume-detached', grade: 'final' },
-      });
-      expect(await store().dispatch(working, TO_HOST)).toBeNull();
-      expect((await store().operation(neighbour.id))?.state).toBe('queued');
-      const ended = (await store().instanceActions(server.id)).filter((action) => action.message === 'Error');
-      expect(ended.map((action) => action.action)).toEqual(Array(extend.requestedSeq).fill('extend_volume'));
-      const shown = must(await store().instanceAction(server.id, ended[0]!.requestId));
-      expect(shown.events).toMatchObject([
-        {
-          event: 'compute_extend_volume',
-          result: 'Error',
-          details: 'volume-detached: the volume is being detached',
-        },
-      ]);
-      expect(shown.events[0]?.finishTime).not.toBeNull();
-    });
+    it.each(['cinder', 'system'] as const)(
+      'ends an extend opened by %s that no host has (rule 3.6e)',
+      async (initiator) => {
+        const { server, mapping } = await attached();
+        const { volumeId: volume } = mapping;
+        if (initiator === 'system') {
+          await store().openSystemExtend({ serverId: server.id, volumeId: volume, requester: requester() });
+        } else {
+          await store().acceptExternalEvents([extended(server.id, volume), extended(server.id, volume)], requester());
+        }
+        const extend = await openOperation(store(), server.id, 'extend');
+        const neighbour = await extendOf(store(), server.id, volumeId());
+        const working = await claimed(store(), extend.id);
+        expect((await detach(server.id, volume)).kind).toBe('accepted');
+        expect(await store().operation(extend.id)).toMatchObject({
+          state: 'failed',
+          error: { code: 'volume-detached', grade: 'final' },
+        });
+        expect(await store().dispatch(working, TO_HOST)).toBeNull();
+        expect((await store().operation(neighbour.id))?.state).toBe('queued');
+        const ended = (await store().instanceActions(server.id)).filter(
+          (action) => action.message?.startsWith('Error: ') === true,
+        );
+        expect(ended.map((action) => action.action)).toEqual(Array(extend.requestedSeq).fill('extend_volume'));
+        const shown = must(await store().instanceAction(server.id, ended[0]!.requestId));
+        expect(shown.events).toMatchObject([
+          {
+            event: 'compute_extend_volume',
+            result: 'Error',
+            details: 'volume-detached: the volume is being detached',
+          },
+        ]);
+        expect(shown.events[0]?.finishTime).not.toBeNull();
+      },
+    );
 
     it.each(['cinder', 'system'] as const)(
       'is accepted while an extend opened by %s is with the host, and goes there after it',
@@ -194,7 +199,7 @@ export function detachTests({ store, sessions }: Subject): void {
       },
     );
 
-    it('excludes, once it is with the host, an extend that came after it', async () => {
+    it('excludes, once it is with the host, an extend that came after it (rule 3.6d)', async () => {
       const { server, mapping } = await attached();
       await detach(server.id, mapping.volumeId);
       await dispatched(store(), (await openOperation(store(), server.id, 'detach')).id);
@@ -212,7 +217,7 @@ export function detachTests({ store, sessions }: Subject): void {
     });
   });
 
-  describe('detaches, events and dispatches of one volume at once', () => {
+  describe('detaches, events and dispatches of one volume at once (rule 3.6d)', () => {
     it('accept one detach, end what no host has, and leave one of them with the host at the most', async () => {
       for (let round = 0; round < 5; round += 1) {
         const { server, mapping } = await attached();

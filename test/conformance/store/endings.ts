@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { bytes, gib, minutes } from '@novella/core';
+import { bytes, gib, millis, minutes } from '@novella/core';
+import type { Operation } from '@novella/persistence';
 import {
   activeServer,
   answer,
@@ -25,7 +26,7 @@ export function endTests({ store }: Subject): void {
   };
 
   describe('end', () => {
-    it('tells in the details of the event what caused a failure', async () => {
+    it('tells in the details of the event what caused a failure (rule 2.8c)', async () => {
       const server = await activeServer(store());
       const { id } = await extendOf(store(), server.id, volumeId());
       const error = {
@@ -142,6 +143,16 @@ export function endTests({ store }: Subject): void {
       await store().end(await claimed(store(), id), { result: 'succeeded' });
       const due = await store().claimDue('conductor-1', LEASE, 10);
       expect(due.map((operation) => operation.id)).toEqual([task.id]);
+    });
+
+    it('keeps one entry, with its first time, for what is waited for again and again', async () => {
+      const { id } = await extend();
+      const again = async () => must((await store().claimDue('conductor-1', LEASE, 10)).find((one) => one.id === id));
+      const first = must<Operation>(await store().wait(await again(), { for: 'host', nextIn: millis(0) }));
+      for (let times = 0; times < 3; times++) await store().wait(await again(), { for: 'host', nextIn: millis(0) });
+      const last = must<Operation>(await store().wait(await again(), { for: 'cinder', nextIn: millis(0) }));
+      expect(last.timeline.map(({ note }) => note)).toEqual(['requested', 'host', 'cinder']);
+      expect(last.timeline[1]?.at).toBe(first.timeline.at(-1)?.at);
     });
 
     it('keeps the last 50 entries of the timeline', async () => {

@@ -60,7 +60,7 @@ export function engineReadTests({ store, pass }: Subject): void {
   });
 
   describe('wake', () => {
-    it('makes those due that wait for the host, or for Cinder, and counts them', async () => {
+    it('makes those due that wait for the host, or for Cinder, and counts them (rules 3.1b, 3.1c)', async () => {
       const { server, id } = await extend();
       await store().wait(await claimed(store(), id), { for: 'host', nextIn: minutes(5) });
       const cinder = await extendOf(store(), server.id, volumeId());
@@ -84,7 +84,15 @@ export function engineReadTests({ store, pass }: Subject): void {
       expect(await store().takeOver({ claimedBy: 'conductor-1' })).toBe(0);
     });
 
-    it('makes due what was dispatched to a host, and the answer to that is still taken', async () => {
+    it('leaves to a process what it says that it still works on', async () => {
+      const { server, id } = await extend();
+      const other = await extendOf(store(), server.id, volumeId());
+      for (const one of [id, other.id]) await store().claimOne(one, 'conductor-1', minutes(5));
+      expect(await store().takeOver({ claimedBy: 'conductor-1', except: [other.id] })).toBe(1);
+      expect((await store().claimDue('conductor-1', LEASE, 10)).map((operation) => operation.id)).toEqual([id]);
+    });
+
+    it('makes due what was dispatched to a host, and the answer to that is still taken (rule 3.1a)', async () => {
       const { id } = await extend();
       const sent = await dispatched(store(), id);
       expect(await store().takeOver({ host: host('compute-2') })).toBe(0);

@@ -197,7 +197,7 @@ export function powerTests({ store, sessions }: Subject): void {
       expect(await store().operation(id)).toMatchObject({ state: 'failed', error: { code: 'server-deleted' } });
       expect(await store().dispatch(working, TO_HOST)).toBeNull();
       expect(await store().instanceAction(server.id, input.requester.requestId)).toMatchObject({
-        message: 'Error',
+        message: expect.stringMatching(/^Error: /),
         events: [{ result: 'Error', details: 'server-deleted: the server is being deleted' }],
       });
       expect((await store().instance(server.id))?.taskState).toBe('deleting');
@@ -218,7 +218,7 @@ export function powerTests({ store, sessions }: Subject): void {
     });
   });
 
-  describe('start, stop, reboot and delete asked for at once', () => {
+  describe('start, stop, reboot and delete asked for at once (rule 3.6c)', () => {
     it('are accepted one at a time', async () => {
       for (let round = 0; round < 5; round += 1) {
         const server = await activeServer(store());

@@ -22,7 +22,7 @@ import {
 
 export function reconcileTests({ store }: Subject): void {
   describe('openSystemExtend', () => {
-    it('opens one with an action of its own, unless one is open', async () => {
+    it('opens one with an action of its own, unless one is open (rule 3.10f)', async () => {
       const server = await activeServer(store());
       const volume = volumeId();
       const asked = requester();
@@ -72,7 +72,7 @@ export function reconcileTests({ store }: Subject): void {
       expect(first[0]).toMatchObject({ host: HOST, refused: null });
     });
 
-    it('leaves out reservations, volumes with an open operation and servers with a task', async () => {
+    it('leaves out reservations, volumes with an open operation and servers with a task (rule 3.10c)', async () => {
       const server = await activeServer(store());
       const idle = await attachedVolume(store(), server);
       const busy = await attachedVolume(store(), server);
@@ -125,7 +125,7 @@ export function reconcileTests({ store }: Subject): void {
       ['final', true],
       ['infeasible', true],
       ['unsure', false],
-    ])('remembers a failure that was %s: %p', async (grade, remembered) => {
+    ])('remembers a failure that was %s: %p (rule 3.10e)', async (grade, remembered) => {
       const server = await activeServer(store());
       const mapping = await attachedVolume(store(), server);
       const { id } = await extendOf(store(), server.id, mapping.volumeId);
@@ -140,7 +140,7 @@ export function reconcileTests({ store }: Subject): void {
   });
 
   describe('exclusively', () => {
-    it('runs one at a time under a name, and again when that one has ended, however it ended', async () => {
+    it('runs one at a time under a name, and again when that one has ended, however it ended (rule 3.10b)', async () => {
       let release: () => void = () => undefined;
       let held: Promise<boolean> | undefined;
       await new Promise<void>((started) => {

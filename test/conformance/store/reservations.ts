@@ -167,7 +167,7 @@ export function reservationTests({ store, pass }: Subject): void {
   });
 
   describe('requestDelete', () => {
-    it('ends extends and attaches that no host has, with all their actions', async () => {
+    it('ends extends and attaches that no host has, with all their actions (rule 3.6e)', async () => {
       const server = await activeServer(store());
       const volume = volumeId();
       const extend = await extendOf(store(), server.id, volume);
@@ -197,9 +197,9 @@ export function reservationTests({ store, pass }: Subject): void {
       const actions = await store().instanceActions(server.id);
       expect(actions.map((action) => [action.action, action.message])).toEqual([
         ['delete', null],
-        ['attach_volume', 'Error'],
-        ['extend_volume', 'Error'],
-        ['extend_volume', 'Error'],
+        ['attach_volume', expect.stringMatching(/^Error: .*\(server-deleted\)$/)],
+        ['extend_volume', expect.stringMatching(/^Error: .*\(server-deleted\)$/)],
+        ['extend_volume', expect.stringMatching(/^Error: .*\(server-deleted\)$/)],
         ['create', null],
       ]);
       const shown = must(await store().instanceAction(server.id, actions[2]!.requestId));

@@ -106,7 +106,7 @@ describe('the SQL store', () => {
     expect((await store.services('nova-compute')).find((service) => service.host === forced)?.up).toBe(false);
   });
 
-  it('refuses a second open or dispatched operation in the database itself', async () => {
+  it('refuses a second open or dispatched operation in the database itself (rules 3.6a, 3.6b)', async () => {
     const server = await activeServer(store);
     const { id } = await extendOf(store, server.id, volumeId());
     const copy = (state: string, kind: string) =>

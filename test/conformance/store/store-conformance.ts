@@ -8,6 +8,7 @@ import { eventTests } from './external-events.js';
 import { flavorTests } from './flavors.js';
 import { hostTests } from './hosts.js';
 import { instanceTests } from './instances.js';
+import { operatorTests } from './operator.js';
 import { placingTests } from './placing.js';
 import { placingRaceTests } from './placing-races.js';
 import { powerTests } from './power.js';
@@ -21,7 +22,7 @@ import { SESSIONS, type StoreHarness, type Subject } from './world.js';
 
 /** The port's behaviour, for every implementation. */
 export function storeConformance(name: string, open: () => Promise<StoreHarness>): void {
-  describe(`Store: ${name}`, () => {
+  describe(`Store: ${name} (rule 3.9b)`, () => {
     let harness: StoreHarness;
     let sessions: readonly Store[] = [];
     beforeAll(async () => {
@@ -49,6 +50,7 @@ export function storeConformance(name: string, open: () => Promise<StoreHarness>
     reconcileTests(subject);
     hostTests(subject);
     serviceTests(subject);
+    operatorTests(subject);
     concurrencyTests(subject);
   });
 }

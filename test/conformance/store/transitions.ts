@@ -33,7 +33,7 @@ export function transitionTests({ store, pass }: Subject): void {
   const last = (operation: Operation | null) => operation?.timeline.at(-1);
 
   describe('dispatch', () => {
-    it('sets attempt, fence, step, host, generation and deadline, and lets go of the lease', async () => {
+    it('sets attempt, fence, step, host, generation and deadline, and lets go of the lease (rule 3.5a)', async () => {
       const { id } = await extend();
       const operation = await claimed(store(), id);
       const sent = must<Operation>(await store().dispatch(operation, { ...TO_HOST, generation: 7 }));
@@ -57,7 +57,7 @@ export function transitionTests({ store, pass }: Subject): void {
       expect((await dispatched(store(), other.id)).fence).toBeGreaterThan(sent.fence ?? 0);
     });
 
-    it('is excluded while another operation of the same server and volume is dispatched', async () => {
+    it('is excluded while another operation of the same server and volume is dispatched (rule 3.6b)', async () => {
       const server = await activeServer(store());
       await store().acceptExternalEvents([powerUpdate(server.id, 'POWER_ON')], requester());
       await store().requestDelete(server.id, requester());
@@ -101,7 +101,7 @@ export function transitionTests({ store, pass }: Subject): void {
     });
   });
 
-  describe('a write with a version that is old', () => {
+  describe('a write with a version that is old (rule 2.3d)', () => {
     it('answers null and writes nothing', async () => {
       const server = await activeServer(store());
       const mapping = await attachedVolume(store(), server);
@@ -250,7 +250,7 @@ export function transitionTests({ store, pass }: Subject): void {
       expect(failures).toEqual([1, 2, 1, 2]);
     });
 
-    it('queues at once when more was asked for meanwhile', async () => {
+    it('queues at once when more was asked for meanwhile (rule 2.8d)', async () => {
       const { server, volume, id } = await extend();
       const operation = await claimed(store(), id);
       await store().acceptExternalEvents([extended(server.id, volume)], requester());

@@ -1,5 +1,6 @@
 import type { HostName, Millis, OperationId } from '@novella/core';
 import type { Operation } from '../records.js';
+import { keepsDecision } from '../transition-facts.js';
 import { dueAt, later, type OperationRow, type Tables, toOperation } from './tables.js';
 
 export function claimDue(db: Tables, by: string, lease: Millis, limit: number): Operation[] {
@@ -11,8 +12,13 @@ export function claimDue(db: Tables, by: string, lease: Millis, limit: number): 
     })
     .sort((a, b) => a.at - b.at)
     .slice(0, limit)
-    .map(({ row }) => claimed(db, { ...row, decidedSeq: row.requestedSeq }, by, lease));
+    .map(({ row }) => claimed(db, deciding(row), by, lease));
 }
+
+const deciding = (row: OperationRow): OperationRow => ({
+  ...row,
+  decidedSeq: keepsDecision(row) ? row.attemptSeq : row.requestedSeq,
+});
 
 function claimed(db: Tables, row: OperationRow, by: string, lease: Millis): Operation {
   const taken = { ...row, claimedBy: by, leaseUntil: later(db.now(), lease), version: row.version + 1 };
@@ -25,7 +31,7 @@ export function claimOne(db: Tables, id: OperationId, by: string, lease: Millis)
   if (row === undefined || row.state === 'waiting') return null;
   const at = dueAt(row);
   if (at === null || at > db.now().getTime()) return null;
-  return claimed(db, { ...row, decidedSeq: row.requestedSeq }, by, lease);
+  return claimed(db, deciding(row), by, lease);
 }
 
 /**

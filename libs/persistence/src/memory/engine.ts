@@ -80,7 +80,10 @@ function takeOver(db: Tables, from: Parameters<EngineStore['takeOver']>[0]): num
   const left = [...db.operations.values()].filter((row) =>
     'host' in from
       ? row.state === 'dispatched' && row.host === from.host
-      : isOpen(row.state) && row.claimedBy === from.claimedBy && row.leaseUntil !== null,
+      : isOpen(row.state) &&
+        row.claimedBy === from.claimedBy &&
+        row.leaseUntil !== null &&
+        from.except?.includes(row.id) !== true,
   );
   for (const row of left) {
     db.operations.set(row.id, { ...row, ...('host' in from ? { deadline: now } : { leaseUntil: null }) });

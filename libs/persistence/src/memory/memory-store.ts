@@ -2,6 +2,7 @@ import type { Store } from '../store.js';
 import { memoryApi } from './api.js';
 import { memoryEngine } from './engine.js';
 import { memoryHosts } from './hosts.js';
+import { memoryOperator } from './operator.js';
 import { type MemoryStoreOptions, Tables } from './tables.js';
 
 /** The port without a database, for simulations on a virtual clock: the same answers, gone with the process. */
@@ -11,6 +12,7 @@ export function openMemoryStore(options: MemoryStoreOptions): Store {
     ...memoryApi(tables),
     ...memoryEngine(tables),
     ...memoryHosts(tables),
+    ...memoryOperator(tables),
     async close() {
       await Promise.resolve();
       tables.closed = true;

@@ -1,6 +1,7 @@
 import { type ErrorRecord, type OperationId, parseVolumeId } from '@novella/core';
 import type { Operation } from '../records.js';
 import type { PostedEvent, Requester } from '../store.js';
+import { failedMessage } from '../action-messages.js';
 import { eventDetails, eventName, tagIsNoVolume } from '../transition-facts.js';
 import { newOperation } from './new-operation.js';
 import { type ActionRow, appended, isOpen, type OperationRow, type Tables } from './tables.js';
@@ -17,7 +18,7 @@ export function finishedAction(
     ...action,
     finished: true,
     updatedAt: now,
-    message: error === null ? null : 'Error',
+    message: error === null ? null : failedMessage(error),
     events: [
       {
         event: eventName(operation.kind),

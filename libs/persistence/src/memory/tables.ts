@@ -160,6 +160,8 @@ export const isOpen = (state: OperationState): boolean => state !== 'succeeded' 
 export const later = (from: Date, delay: number): Date => new Date(from.getTime() + delay);
 
 export function appended(timeline: readonly TimelineEntry[], at: Date, state: OperationState, note: string) {
+  const last = timeline.at(-1);
+  if (last?.state === state && last.note === note) return timeline;
   return [...timeline, { at: at.toISOString(), state, note }].slice(-TIMELINE_LIMIT);
 }
 

@@ -2,6 +2,7 @@ import type { Millis, OperationState } from '@novella/core';
 import type { Operation } from '../records.js';
 import type { EngineStore, RecordChanges } from '../store.js';
 import { eventName, isRefusal } from '../transition-facts.js';
+import { waitingMessage } from '../action-messages.js';
 import { applyChanges } from './changes.js';
 import { finishedAction } from './requests.js';
 import { appended, isOpen, later, type OperationRow, type Tables, toOperation } from './tables.js';
@@ -53,7 +54,7 @@ export function dispatch(db: Tables, operation: Operation, input: Input<'dispatc
       traceback: null,
       details: null,
     };
-    return { ...action, updatedAt: now, events: [{ ...started, host: input.host }] };
+    return { ...action, updatedAt: now, message: null, events: [{ ...started, host: input.host }] };
   });
   applyChanges(db, row, input.changes);
   return write(db, row, 'dispatched', input.step ?? input.host, {
@@ -77,6 +78,7 @@ export function markSent(db: Tables, operation: Operation): void {
 export function undoDispatch(db: Tables, operation: Operation, nextIn: Millis): Operation | null {
   const row = unchanged(db, operation);
   if (row?.state !== 'dispatched') return null;
+  tellWaiting(db, row, waitingMessage('host', null));
   return write(db, row, 'waiting', 'host', {
     ...RELEASED,
     attempt: row.attempt - 1,
@@ -101,6 +103,11 @@ export function advance(db: Tables, operation: Operation, input: Input<'advance'
   });
 }
 
+function tellWaiting(db: Tables, row: OperationRow, message: string): void {
+  const now = db.now();
+  db.changeActions(row, (action) => (action.message === message ? action : { ...action, message, updatedAt: now }));
+}
+
 /** A request that came while the facts were read is not made to wait: it queues the operation again at once. */
 export function wait(db: Tables, operation: Operation, input: Input<'wait'>): Operation | null {
   const row = unchanged(db, operation);
@@ -111,6 +118,7 @@ export function wait(db: Tables, operation: Operation, input: Input<'wait'>): Op
     ...(input.error === undefined ? {} : { error: input.error }),
   };
   if (row.requestedSeq > row.decidedSeq) return write(db, row, 'queued', 'requested', { ...changes, failures: 0 });
+  tellWaiting(db, row, waitingMessage(input.for, input.error?.code ?? null));
   return write(db, row, 'waiting', input.error?.code ?? input.for, {
     ...changes,
     failures: input.failed === 'first' ? 1 : row.failures + (input.failed === true ? 1 : 0),

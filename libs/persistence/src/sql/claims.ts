@@ -5,6 +5,11 @@ import type { OperationRow } from './entities/operation.entity.js';
 import { fromNow, OPEN, UNSYNCED } from './operation-sql.js';
 import { toOperation } from './rows.js';
 
+/** As keepsDecision in transition-facts.ts. */
+const DECIDED_SEQ = `
+  case when o.kind = 'extend' and o.step is not null and o.state <> 'dispatched' and o.attempt > 0
+    then o.attempt_seq else o.requested_seq end`;
+
 /** No lock outlives the statement; `skip locked` lets concurrent claims take different rows instead of queueing. */
 const CLAIM_DUE = `
   with due as materialized (
@@ -12,7 +17,7 @@ const CLAIM_DUE = `
     order by due_at limit $3 for no key update skip locked
   )
   update operation o set
-    claimed_by = $1, lease_until = ${fromNow('$2')}, version = o.version + 1, decided_seq = o.requested_seq
+    claimed_by = $1, lease_until = ${fromNow('$2')}, version = o.version + 1, decided_seq = ${DECIDED_SEQ}
   from due, ${UNSYNCED} where o.id = due.id
   returning o.*, due.due_at as was_due_at`;
 
@@ -23,7 +28,7 @@ export async function claimDue(db: Database, by: string, lease: Millis, limit: n
 
 const CLAIM_ONE = `
   update operation o set
-    claimed_by = $2, lease_until = ${fromNow('$3')}, version = o.version + 1, decided_seq = o.requested_seq
+    claimed_by = $2, lease_until = ${fromNow('$3')}, version = o.version + 1, decided_seq = ${DECIDED_SEQ}
   from ${UNSYNCED}
   where o.id = $1 and o.state in ('queued', 'dispatched') and o.due_at <= now()
   returning o.*`;

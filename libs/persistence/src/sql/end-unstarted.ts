@@ -1,4 +1,5 @@
 import type { ErrorRecord, OperationKind, ServerId, VolumeId } from '@novella/core';
+import { failedMessage } from '../action-messages.js';
 import { eventDetails, eventName } from '../transition-facts.js';
 import type { Session } from './database.js';
 import { appendedTimeline, OPEN, RELEASED } from './operation-sql.js';
@@ -17,7 +18,7 @@ const END_UNSTARTED = `
     from doomed where o.id = doomed.id
     returning o.id, o.kind, o.host
   ), finished as (
-    update instance_action a set finished_at = now(), updated_at = now(), message = 'Error'
+    update instance_action a set finished_at = now(), updated_at = now(), message = $7
     from ended where a.operation_id = ended.id and a.finished_at is null
     returning a.id, ended.kind, ended.host
   )
@@ -45,5 +46,6 @@ export async function endUnstarted(
     JSON.stringify(error),
     error.code,
     eventDetails(error),
+    failedMessage(error),
   ]);
 }

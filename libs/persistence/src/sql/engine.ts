@@ -70,9 +70,10 @@ async function takeOver(db: Database, from: Parameters<EngineStore['takeOver']>[
   const rows =
     'host' in from
       ? await db.query(takenOver(`state = 'dispatched' and host = $1`, 'deadline = now()'), [from.host])
-      : await db.query(takenOver('claimed_by = $1 and lease_until is not null', 'lease_until = null'), [
-          from.claimedBy,
-        ]);
+      : await db.query(
+          takenOver('claimed_by = $1 and lease_until is not null and id <> all ($2::uuid[])', 'lease_until = null'),
+          [from.claimedBy, from.except ?? []],
+        );
   return rows.length;
 }
 

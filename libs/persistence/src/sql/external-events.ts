@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ErrorRecord, parseVolumeId } from '@novella/core';
 import type { PostedEvent, Requester } from '../store.js';
+import { failedMessage } from '../action-messages.js';
 import { actionName, eventName, tagIsNoVolume } from '../transition-facts.js';
 import type { Database } from './database.js';
 import { JOIN_OPEN, newTimeline } from './operation-sql.js';
@@ -18,7 +19,7 @@ const ACCEPT = `
   with posted as materialized (
     select * from jsonb_to_recordset($1::jsonb) as p(n integer, server_text text, name text, status text, tag text,
       code integer, asks boolean, ends boolean, kind text, server uuid, volume uuid, request jsonb, initiator text,
-      failure jsonb, operation uuid, action text, spare_request text)
+      failure jsonb, message text, operation uuid, action text, spare_request text)
   ), asked as materialized (
     select p.*, ${KEY('p.server', 'p.volume', 'p.kind')} as key, i.generation, i.host,
       row_number() over (partition by p.server order by p.n) as nth_of_server,
@@ -41,13 +42,13 @@ const ACCEPT = `
       ${newTimeline(`'failed'::text`, `failure ->> 'code'`)}
     from asked where ends
   ), numbered as materialized (
-    select a.n, a.server, a.action, a.spare_request, a.nth_of_server, a.host, a.ends, a.failure,
+    select a.n, a.server, a.action, a.spare_request, a.nth_of_server, a.host, a.ends, a.failure, a.message,
       o.id as operation, o.requested_seq - a.requests + a.nth as seq
     from asked a
     join opened o on o.key = a.key
     where not a.ends
     union all
-    select n, server, action, spare_request, nth_of_server, host, ends, failure, operation, 1
+    select n, server, action, spare_request, nth_of_server, host, ends, failure, message, operation, 1
     from asked where ends
   ), recorded as (
     insert into external_event (request_id, user_id, project_id, server_id, name, status, tag, code, operation_id)
@@ -61,7 +62,7 @@ const ACCEPT = `
       case when x.nth_of_server > 1
         or exists (select from instance_action a where a.server_id = x.server and a.request_id = $2 offset 0)
         then x.spare_request else $2 end,
-      $3, $4, case when x.ends then now() end, case when x.ends then 'Error' end
+      $3, $4, case when x.ends then now() end, x.message
     from (select * from numbered order by n) x
     returning id, operation_id
   )
@@ -98,6 +99,7 @@ function postedRow(event: PostedEvent, n: number) {
     ...recorded,
     ...asked,
     ends: asked.failure !== null,
+    message: asked.failure === null ? null : failedMessage(asked.failure),
     kind,
     server: serverId,
     operation: randomUUID(),

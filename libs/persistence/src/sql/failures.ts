@@ -20,9 +20,12 @@ const SOCKET = new Set([
 ]);
 /**
  * Shut down, starting up or crashed; too many clients; a statement that took too long, or a transaction that stood still;
- * a standby that takes no writes.
+ * a standby that takes no writes; no room on the disk or in memory; a disk that fails.
  */
-const UNREACHABLE = new Set(['57P01', '57P02', '57P03', '53300', '57014', '25P03', '25006', '28000', '28P01', '3D000']);
+const UNREACHABLE = new Set([
+  ...['57P01', '57P02', '57P03', '53300', '57014', '25P03', '25006', '28000', '28P01', '3D000'],
+  ...['53100', '53200', '58030'],
+]);
 /** The texts with which pg and its pool report a connection that is gone; these errors carry no code. */
 const GONE =
   /connection terminated|timeout exceeded when trying to connect|connection error and is not queryable|calling end on the pool|query read timeout|client was closed|driver not connected|timeout expired/i;

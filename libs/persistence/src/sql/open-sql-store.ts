@@ -5,6 +5,7 @@ import { connectionPool, dataSourceOver } from './data-source.js';
 import { Database } from './database.js';
 import { sqlEngine } from './engine.js';
 import { sqlHosts } from './hosts.js';
+import { sqlOperator } from './operator.js';
 
 export interface SqlStoreOptions {
   /** `postgres://user:password@host:port/database`; Postgres 15 or later, migrated. */
@@ -35,6 +36,7 @@ export function openSqlStore(options: SqlStoreOptions): Promise<Store> {
     ...sqlApi(db),
     ...sqlEngine(db),
     ...sqlHosts(db),
+    ...sqlOperator(db),
     close: () => db.close(),
   });
 }

@@ -13,9 +13,14 @@ const entry = (state: string, note: string) =>
 /** A timeline of one entry. `state` and `note` are SQL expressions of type text. */
 export const newTimeline = (state: string, note: string): string => `jsonb_build_array(${entry(state, note)})`;
 
-/** The timeline of the row `alias` with one entry more and, when it is full, its oldest one less. */
+/**
+ * The timeline of the row `alias` with one entry more and, when it is full, its oldest one less. What is looked at again and
+ * again for the same reason stays one entry, so that it keeps since when.
+ */
 export const appendedTimeline = (alias: string, state: string, note: string): string =>
-  `case when jsonb_array_length(${alias}.timeline) >= ${TIMELINE_LIMIT} then ${alias}.timeline - 0 else ${alias}.timeline end || ${entry(state, note)}`;
+  `case when (${alias}.timeline -> -1) @> jsonb_build_object('state', ${state}, 'note', ${note}) then ${alias}.timeline
+    when jsonb_array_length(${alias}.timeline) >= ${TIMELINE_LIMIT} then (${alias}.timeline - 0) || ${entry(state, note)}
+    else ${alias}.timeline || ${entry(state, note)} end`;
 
 /** `$n` milliseconds from now. */
 export const fromNow = (parameter: string): string =>

@@ -3,6 +3,7 @@ import type { Operation } from '../records.js';
 import type { EngineStore, RecordChanges } from '../store.js';
 import { eventDetails, eventName, isRefusal } from '../transition-facts.js';
 import { INSTANCE_CHANGE, instanceChange, MAPPING_CHANGES, mappingChanges } from './changes.js';
+import { failedMessage, waitingMessage } from '../action-messages.js';
 import type { Database } from './database.js';
 import type { OperationRow } from './entities/operation.entity.js';
 import { violates } from './failures.js';
@@ -78,7 +79,7 @@ export async function dispatch(
   const event = transition.add(eventName(operation.kind));
   transition.part(`
     begun as (
-      update instance_action a set updated_at = now() from changed
+      update instance_action a set updated_at = now(), message = null from changed
       where a.operation_id = changed.id and a.seq <= changed.decided_seq and a.finished_at is null
       returning a.id
     ), events_begun as (
@@ -111,6 +112,7 @@ export async function markSent(db: Database, operation: Operation): Promise<void
 export function undoDispatch(db: Database, operation: Operation, nextIn: Millis): Promise<Operation | null> {
   const transition = new Transition(operation);
   const next = transition.add(nextIn);
+  transition.part(tellWaiting(transition, waitingMessage('host', null)));
   return transition.run(
     db,
     `state = 'waiting', waiting_for = 'host', next_at = ${fromNow(next)}, attempt = o.attempt - 1, fence = null,
@@ -139,6 +141,16 @@ function errorAssignment(transition: Transition, error: Input<'advance'>['error'
   return `, error = ${transition.add(error === null ? null : JSON.stringify(error))}::jsonb`;
 }
 
+const tellWaiting = (transition: Transition, text: string): string => {
+  const message = transition.add(text);
+  return `
+    told as (
+      update instance_action a set message = ${message}::text, updated_at = now() from changed
+      where changed.state = 'waiting' and a.operation_id = changed.id and a.finished_at is null
+        and a.message is distinct from ${message}::text
+    )`;
+};
+
 /** A request that came while the facts were read is not made to wait: it queues the operation again at once. */
 const MORE = `o.requested_seq > o.decided_seq`;
 
@@ -151,6 +163,7 @@ export function wait(db: Database, operation: Operation, input: Input<'wait'>): 
   const note = transition.add(input.error?.code ?? input.for);
   const step = input.step === undefined ? '' : `, step = ${transition.add(input.step)}`;
   const error = errorAssignment(transition, input.error);
+  transition.part(tellWaiting(transition, waitingMessage(input.for, input.error?.code ?? null)));
   return transition.run(
     db,
     `state = case when ${MORE} then 'queued' else 'waiting' end,
@@ -194,10 +207,11 @@ export function end(db: Database, operation: Operation, input: Input<'end'>): Pr
 function finishActions(transition: Transition, failure: Extract<Input<'end'>, { result: 'failed' }>['error'] | null) {
   const event = transition.add(eventName(transition.operation.kind));
   const details = transition.add(failure === null ? null : eventDetails(failure));
+  const message = transition.add(failure === null ? null : failedMessage(failure));
   return `
     finished as (
       update instance_action a set finished_at = now(), updated_at = now(),
-        message = case when ${details}::text is null then null else 'Error' end
+        message = ${message}::text
       from changed
       where a.operation_id = changed.id and a.seq <= changed.decided_seq and a.finished_at is null
       returning a.id, changed.host
