@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Writes what RabbitMQ must know of a deployment: its users, what each may do, the exchanges that a host may use but not
 // make, and the policies. Users are as narrow as the roles of design and docs/operators.md have them: a host may send to
-// the conductors and answer who asked it, and read its own commands; nothing else.
+// the conductors and to itself, answer who asked it, and read its own commands; nothing else.
 //
 //   node deploy/rabbitmq/definitions.mjs --hosts compute-1,compute-2 --passwords passwords.json > definitions.json
 //
@@ -93,7 +93,10 @@ const conductor = () => ({
   topics: { write: `^(conductor|compute\\..+|${REPLY})$`, read: `^(conductor|${REPLY})$` },
 });
 
-/** What it may make is its own queue and its name; exchanges it finds. */
+/**
+ * What it may make is its own queue and its name; exchanges it finds. It may send to its own queue, through which it
+ * proves that it hears, and to no other host's.
+ */
 function compute(host) {
   const queue = `compute\\.${host.replaceAll('.', '\\.')}`;
   return {
@@ -101,7 +104,7 @@ function compute(host) {
     configure: `^${queue}(\\.lock)?$`,
     write: `^(nova|nova_dead_letter|${queue}(\\.lock)?)$`,
     read: `^(nova|${queue}(\\.lock)?)$`,
-    topics: { write: `^(conductor|${REPLY})$`, read: `^${queue}$` },
+    topics: { write: `^(conductor|${queue}|${REPLY})$`, read: `^${queue}$` },
   };
 }
 

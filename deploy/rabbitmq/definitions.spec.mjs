@@ -34,13 +34,15 @@ describe('the definitions', () => {
     expect(others.filter((name) => allows(configure, name))).toEqual([]);
   });
 
-  it('let a host send to the conductors and to who asked it, and never to the default exchange', () => {
+  it('let a host send to the conductors, to who asked it and to itself, and never to the default exchange', () => {
     const { write } = rightsOf('compute-compute-1');
     expect(['amq.default', 'conductor', 'compute.rack.2'].filter((name) => allows(write, name))).toEqual([]);
     const { write: keys } = topicsOf('compute-compute-1');
-    expect(['conductor', REPLY].every((key) => allows(keys, key))).toBe(true);
-    const others = ['compute.compute-1', 'compute.rack.2', 'conductor.x', 'reply_short', 'nova_dead_letter'];
+    expect(['conductor', REPLY, 'compute.compute-1'].every((key) => allows(keys, key))).toBe(true);
+    const others = ['compute.rack.2', 'conductor.x', 'reply_short', 'nova_dead_letter', 'compute', 'compute.#'];
     expect(others.filter((key) => allows(keys, key))).toEqual([]);
+    const alike = ['compute.compute-10', 'compute.compute-1.x', 'x.compute.compute-1', 'compute.compute-1.lock'];
+    expect(alike.filter((key) => allows(keys, key))).toEqual([]);
   });
 
   it('let a host read its own commands alone, by its queue and by the keys that it can bind', () => {
@@ -54,6 +56,8 @@ describe('the definitions', () => {
   it("take a dot in a host's name for a dot", () => {
     expect(allows(rightsOf('compute-rack.2').configure, 'compute.rack.2')).toBe(true);
     expect(allows(rightsOf('compute-rack.2').configure, 'compute.rackx2')).toBe(false);
+    expect(allows(topicsOf('compute-rack.2').write, 'compute.rack.2')).toBe(true);
+    expect(allows(topicsOf('compute-rack.2').write, 'compute.rackx2')).toBe(false);
   });
 
   it('leave the delivery limit away when it is 0', () => {

@@ -156,7 +156,9 @@ const PRECONDITION_FAILED = 406;
 describe('the broker refuses a host that was taken over', () => {
   it.each<[string, (channel: ConfirmChannel) => Promise<unknown>]>([
     ['a command to another host', (channel) => publish(channel, 'nova', OTHER_QUEUE)],
-    ['a command to itself, as if a conductor had sent it', (channel) => publish(channel, 'nova', `compute.${TAKEN}`)],
+    ['a command to a host whose name begins as its own', (channel) => publish(channel, 'nova', `compute.${TAKEN}.x`)],
+    ['a command to all hosts whose names begin as its own', (channel) => publish(channel, 'nova', `compute.${TAKEN}#`)],
+    ['a command to any host', (channel) => publish(channel, 'nova', 'compute')],
     ['a message past the topic exchange to another host', (channel) => publish(channel, '', OTHER_QUEUE)],
     ['a message past the topic exchange to the conductors', (channel) => publish(channel, '', 'conductor')],
     ['a message to what it has no business with', (channel) => publish(channel, 'nova', 'scheduler')],
@@ -185,13 +187,14 @@ describe('the broker refuses a host that was taken over', () => {
     expect(await replyCode((channel) => publish(channel, 'nova', 'conductor', lie))).toBe(PRECONDITION_FAILED);
   });
 
-  it('while its own work goes on: its queue, its name, what it tells the conductors', async () => {
+  it('while its own work goes on: its queue, its name, what it tells the conductors and, to prove that it hears, itself', async () => {
     const own = async (channel: ConfirmChannel) => {
       await channel.assertQueue(`compute.${TAKEN}`, { arguments: { 'x-queue-type': 'quorum' } });
       await channel.bindQueue(`compute.${TAKEN}`, 'nova', `compute.${TAKEN}`);
       await channel.assertQueue(`compute.${TAKEN}.lock`, { exclusive: true, durable: false });
       await channel.consume(`compute.${TAKEN}`, () => undefined);
       await publish(channel, 'nova', 'conductor', { userId: `compute-${TAKEN}`, mandatory: true });
+      await publish(channel, 'nova', `compute.${TAKEN}`, { userId: `compute-${TAKEN}`, mandatory: true });
     };
     expect(await replyCode(own)).toBe(0);
   });

@@ -31,6 +31,8 @@ export interface ComputeOptions {
   /** How long a guest that is asked to shut down may take before it loses its power: 60 s unless told, at most 100 s. */
   readonly shutdownGrace?: Millis;
   readonly conductor: ClientOf<typeof conductorRpc>;
+  /** Whether commands are known not to reach this host: it then reports nothing. */
+  readonly isDeaf?: () => boolean;
   readonly runner: ProcessRunner;
   readonly clock: Clock;
   readonly random: Random;
@@ -100,11 +102,6 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     await lock.release();
   };
 
-  /** While nobody looked guests may have ended, or been started. */
-  const tellAllPowerStates = async (): Promise<void> => {
-    for (const { server, powerState } of await virt.guests()) powerStates.changed(server, powerState);
-  };
-
   const { connectors, images, hostKey } = options;
   return {
     handlers: commandHandlers({
@@ -115,9 +112,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
     }),
     start() {
       virt.onPowerState((server, powerState) => powerStates.changed(server, powerState));
-      tellAllPowerStates().catch((error: unknown) => {
-        log.warn('guests that changed meanwhile are not told', { error });
-      });
+      powerStates.start(() => virt.guests());
       reports.start();
       consoles.start();
     },

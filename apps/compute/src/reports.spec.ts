@@ -27,6 +27,7 @@ describe('service reports', () => {
   let sent: ServiceReport[];
   let refuse: Error | null;
   let reports: ServiceReports;
+  let isDeaf: boolean;
 
   beforeEach(async () => {
     stateDir = await mkdtemp(join(tmpdir(), 'novella-reports-'));
@@ -35,6 +36,7 @@ describe('service reports', () => {
     driver = new FakeDriver({ deviceSize: () => Promise.resolve(bytes(0)) });
     sent = [];
     refuse = null;
+    isDeaf = false;
     reports = newReports();
   });
   afterEach(async () => {
@@ -54,6 +56,7 @@ describe('service reports', () => {
       ...io,
       hostKey: { publicKey: PUBLIC_KEY },
       conductor: { service_report },
+      isDeaf: () => isDeaf,
       clock: noticing(clock),
       random: noChance,
       log: quietLog,
@@ -98,6 +101,18 @@ describe('service reports', () => {
     });
     expect(sent[0]!.capacity.diskGib).toBeGreaterThan(0);
     expect(serviceReport.safeParse(sent[0]).success).toBe(true);
+  });
+
+  it('says nothing while commands are known not to reach it, and goes on when they do', async () => {
+    reports.start();
+    await asleep();
+    isDeaf = true;
+    await interval();
+    await interval();
+    expect(phases()).toEqual(['starting']);
+    isDeaf = false;
+    await interval();
+    expect(phases()).toEqual(['starting', 'running']);
   });
 
   it('does not claim to extend where the hypervisor cannot', async () => {
@@ -166,7 +181,10 @@ describe('service reports', () => {
 });
 
 describe('power states', () => {
-  const clock = virtualClock();
+  let clock: VirtualClock;
+  beforeEach(() => {
+    clock = virtualClock();
+  });
 
   function powerStates() {
     const told: [ServerId, string][] = [];

@@ -23,6 +23,8 @@ export interface ReportsIo {
   readonly connectorProperties: Readonly<Record<string, unknown>>;
   readonly hostKey: { readonly publicKey: string };
   readonly conductor: Pick<ClientOf<typeof conductorRpc>, 'service_report'>;
+  /** Whether commands are known not to reach this host; unless given, they are believed to. */
+  readonly isDeaf?: () => boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -37,7 +39,8 @@ const HYPERVISOR_LIMIT = millis(REPORT_INTERVAL_MS / 2);
 
 /**
  * Tells the conductors every REPORT_INTERVAL_MS that this host works and what it can do. `starting` is repeated until
- * one report got through; a host whose hypervisor does not answer says nothing and so counts as down after a while.
+ * one report got through; a host whose hypervisor does not answer, or whom no command reaches, says nothing and so counts
+ * as down after a while.
  */
 export class ServiceReports {
   readonly #io: ReportsIo;
@@ -74,12 +77,18 @@ export class ServiceReports {
 
   async #report(): Promise<void> {
     try {
+      this.#mustHear();
       this.#lastSeen = await this.#askHypervisor();
       await this.#send(this.#phase, this.#lastSeen);
       this.#phase = 'running';
     } catch (error) {
       this.#warn(error);
     }
+  }
+
+  #mustHear(): void {
+    if (this.#io.isDeaf?.() !== true) return;
+    throw new NovellaError('broker-unreachable', 'commands do not reach this host');
   }
 
   /** The next report asks anew, so one question that is never answered costs no more than its own report. */

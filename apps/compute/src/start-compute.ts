@@ -3,7 +3,7 @@ import { connectorProperties, createConnectors, spawnRunner } from '@novella/bri
 import { computeRpc, conductorRpc } from '@novella/contracts';
 import { type HostName, millis, seconds } from '@novella/core';
 import { ImageDirectory } from '@novella/image';
-import { type Link, NOVA_EXCHANGE, openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
+import { ConsumerProbe, type Link, NOVA_EXCHANGE, openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
 import { HostKey } from '@novella/sealing';
 import {
   brokerTrouble,
@@ -62,7 +62,12 @@ export async function startCompute(
     return null;
   });
 
-  const app = await computeApp(config, program, { link, virt });
+  // A host's broker user may write to the control exchange alone.
+  const serving = { prefetch: COMMANDS_AT_ONCE, graceMs: seconds(config.shutdownGraceS), replyExchange: NOVA_EXCHANGE };
+  const strategy = new RpcStrategy(link, computeRpc, host, { ...io, ...serving });
+  let probe: ConsumerProbe | null = null;
+  const isDeaf = (): boolean => probe?.isDeaf === true;
+  const app = await computeApp(config, program, { link, virt, strategy, isDeaf });
   shutdown.onShutdown('commands', async () => {
     const limit = millis(seconds(config.shutdownGraceS) + GOOD_BYE);
     if (await endsWithin(limit, app.close(), program)) return;
@@ -72,16 +77,25 @@ export async function startCompute(
   commands.unwell('not-ready', 'waits for the broker, to hold the name of the host there');
   await holdName(link, { topic: 'compute', name: host }, { clock, signal, onLost: () => nameLost(program, host) });
   await app.listen();
+  probe = new ConsumerProbe(link, strategy.unwrap(), io);
+  commandsMustArrive(probe, program);
   commands.ready();
   log.info('serving', { host, driver: virt.name, health: server.url });
+}
+
+interface Parts {
+  readonly link: Link;
+  readonly virt: VirtDriver;
+  readonly strategy: RpcStrategy<typeof computeRpc>;
+  readonly isDeaf: () => boolean;
 }
 
 async function computeApp(
   config: Readonly<ComputeConfig>,
   { clock, random, log }: Program,
-  { link, virt }: { readonly link: Link; readonly virt: VirtDriver },
+  { link, virt, strategy, isDeaf }: Parts,
 ): Promise<INestMicroservice> {
-  const { stateDir, shutdownGraceS } = config;
+  const { stateDir } = config;
   const host = config.host as HostName;
   const io = { clock, random, log };
   const runner = spawnRunner;
@@ -97,14 +111,19 @@ async function computeApp(
     hostKey: await HostKey.open(stateDir),
     shutdownGrace: seconds(config.guestShutdownTimeoutS),
     conductor: rpcClient(link, conductorRpc, io).any(),
+    isDeaf,
     runner,
     onStateLost: () => process.exit(1),
     ...io,
   });
-  // A host's broker user may write to the control exchange alone.
-  const serving = { prefetch: COMMANDS_AT_ONCE, graceMs: seconds(shutdownGraceS), replyExchange: NOVA_EXCHANGE };
-  const strategy = new RpcStrategy(link, computeRpc, host, { ...io, ...serving });
   return NestFactory.createMicroservice<MicroserviceOptions>(module, { strategy, logger: false, abortOnError: false });
+}
+
+/** From here on it is proven again and again that what is sent to this host arrives. */
+function commandsMustArrive(probe: ConsumerProbe, { health, shutdown }: Program): void {
+  health.register('consumer').ask('degraded', () => probe.trouble);
+  shutdown.onShutdown('probe', () => probe.stop());
+  probe.start();
 }
 
 /** Another worker of the host may be at work: this one touches nothing more. */

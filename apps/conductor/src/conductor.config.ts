@@ -41,7 +41,7 @@ export class ConductorConfig {
   /** A connection to the broker that says nothing for two to three of these is dead. */
   @Env('NOVELLA_BROKER_HEARTBEAT_S')
   @IsSeconds(1, 600)
-  readonly brokerHeartbeatS: number = 15;
+  readonly brokerHeartbeatS: number = 8;
 
   /** What hosts say is believed only from the host's own broker user, `compute-<host>`. */
   @Env('NOVELLA_VERIFY_SENDER')

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { type CinderClient, createCinderClient } from '@novella/cinder';
 import { computeRpc, conductorRpc } from '@novella/contracts';
 import { type ProjectId, seconds } from '@novella/core';
-import { type Link, openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
+import { ConsumerProbe, type Link, openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
 import { openSqlStore, schemaState, type Store } from '@novella/persistence';
 import {
   brokerTrouble,
@@ -65,12 +65,14 @@ async function startConductor(config: Readonly<ConductorConfig>, program: Progra
   work.unwell('not-ready', 'waits for the broker, to hold its name there');
   await holdName(link, { topic: 'conductor', name }, { clock, signal, onLost: () => nameLost(program, name) });
 
-  const app = await conductorApp(config, program, { link, store, cinder });
+  const strategy = new RpcStrategy(link, conductorRpc, null, { ...io, graceMs: seconds(config.shutdownGraceS) });
+  const app = await conductorApp(config, program, { link, store, cinder, strategy });
   shutdown.onShutdown('work', async () => {
     const ended = await endsWithin(seconds(config.shutdownGraceS), app.close(), program);
     if (!ended) log.warn('what outlasted the grace is left to whoever claims it next');
   });
   await app.listen();
+  resultsMustArrive(new ConsumerProbe(link, strategy.unwrap(), io), program);
   work.ready();
   log.info('serving', { conductor: name, health: server.url });
 }
@@ -79,12 +81,13 @@ interface Reached {
   readonly link: Link;
   readonly store: Store;
   readonly cinder: CinderClient;
+  readonly strategy: RpcStrategy<typeof conductorRpc>;
 }
 
 function conductorApp(
-  { name, verifySender, shutdownGraceS }: Readonly<ConductorConfig>,
+  { name, verifySender }: Readonly<ConductorConfig>,
   { clock, random, log }: Program,
-  { link, store, cinder }: Reached,
+  { link, store, cinder, strategy }: Reached,
 ): Promise<INestMicroservice> {
   const io = { clock, random, log };
   const commands = rpcClient(link, computeRpc, io);
@@ -97,7 +100,6 @@ function conductorApp(
     deleteQueue: (queue) => link.deleteQueue(queue),
     ...io,
   });
-  const strategy = new RpcStrategy(link, conductorRpc, null, { ...io, graceMs: seconds(shutdownGraceS) });
   return NestFactory.createMicroservice<MicroserviceOptions>(module, { strategy, logger: false, abortOnError: false });
 }
 
@@ -119,6 +121,13 @@ async function databaseIsThere(config: Readonly<ConductorConfig>, program: Progr
     return null;
   });
   return store;
+}
+
+/** From here on it is proven again and again that what is sent to the conductors reaches this one. */
+function resultsMustArrive(probe: ConsumerProbe, { health, shutdown }: Program): void {
+  health.register('consumer').ask('degraded', () => probe.trouble);
+  shutdown.onShutdown('probe', () => probe.stop());
+  probe.start();
 }
 
 /** Another of the name may be at work: nothing more is written in it. */

@@ -54,7 +54,7 @@ export class NovaApiAppConfig {
   /** A connection to the broker that says nothing for two to three of these is dead. */
   @Env('NOVELLA_BROKER_HEARTBEAT_S')
   @IsSeconds(1, 600)
-  readonly brokerHeartbeatS: number = 15;
+  readonly brokerHeartbeatS: number = 8;
 
   /** Cinder's v3 API without a project: http://127.0.0.1:8776/v3 */
   @Env('NOVELLA_CINDER_ENDPOINT')

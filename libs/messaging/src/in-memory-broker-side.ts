@@ -1,6 +1,6 @@
 import type { NovellaError } from '@novella/core';
 import type { Subscription } from './in-memory-queue.js';
-import type { Frame, PublishOptions, Topology } from './link.js';
+import type { Frame, PublishOptions, QueueLook, Topology } from './link.js';
 import type { Turns } from './turns.js';
 
 /** What a link asks of its broker; `InMemoryBroker` is the one that there is. */
@@ -18,6 +18,7 @@ export interface BrokerSide {
   unsubscribe(subscription: Subscription): void;
   release(subscription: Subscription): void;
   ack(subscription: Subscription, tag: number): void;
+  look(queue: string): QueueLook;
 }
 
 /** One connection, from connect to disconnect. `pending` are the rejections of what waits for the broker's answer. */

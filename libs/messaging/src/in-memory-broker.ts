@@ -2,7 +2,7 @@ import { type Clock, type Millis, NovellaError } from '@novella/core';
 import { type DropReason, InMemoryQueue, type StoredFrame, type Subscription } from './in-memory-queue.js';
 import type { BrokerSide } from './in-memory-broker-side.js';
 import { InMemoryLink } from './in-memory-link.js';
-import type { ExchangeDeclaration, Frame, PublishOptions, QueueDeclaration, Topology } from './link.js';
+import type { ExchangeDeclaration, Frame, PublishOptions, QueueDeclaration, QueueLook, Topology } from './link.js';
 import { DEAD_LETTER } from './topology.js';
 import { unreachable } from './unreachable.js';
 
@@ -156,6 +156,12 @@ export class InMemoryBroker implements BrokerSide {
 
   ack(subscription: Subscription, tag: number): void {
     this.queues.get(subscription.queue)?.ack(subscription, tag);
+  }
+
+  look(name: string): QueueLook {
+    const queue = this.queues.get(name);
+    if (queue === undefined) throw unreachable('there is no such queue to look at', { queue: name });
+    return { ready: queue.depth, consumers: queue.consumers };
   }
 
   private route({ exchange, routingKey }: Frame): InMemoryQueue[] {

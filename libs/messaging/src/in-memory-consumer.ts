@@ -1,6 +1,6 @@
 import type { BrokerSide, Session } from './in-memory-broker-side.js';
 import type { StoredFrame, Subscription } from './in-memory-queue.js';
-import type { Delivery, LinkConsumer } from './link.js';
+import type { Delivery, LinkConsumer, QueueLook } from './link.js';
 
 export interface Wants {
   readonly queue: string;
@@ -20,6 +20,7 @@ export class InMemoryConsumer implements LinkConsumer {
     private readonly wants: Wants,
     private readonly link: {
       readonly now: (run: () => void) => Promise<void>;
+      readonly ask: <T>(run: () => T) => Promise<T>;
       readonly queueDeleted: () => Promise<void>;
       readonly ended: () => void;
     },
@@ -37,6 +38,10 @@ export class InMemoryConsumer implements LinkConsumer {
   async resume(): Promise<void> {
     this.paused = false;
     await this.link.now(() => this.applyFlow());
+  }
+
+  look(): Promise<QueueLook> {
+    return this.link.ask(() => this.broker.look(this.wants.queue));
   }
 
   async cancel(): Promise<void> {

@@ -69,13 +69,14 @@ export class InMemoryLink implements Link {
   async publish(frame: Frame, options: PublishOptions): Promise<'confirmed' | 'returned'> {
     if (this.session === null) throw unreachable(`the link is ${this.state}`);
     mustFit(frame);
-    return this.request(this.session, () => this.broker.publish(frame, options, this.user));
+    return this.ask(() => this.broker.publish(frame, options, this.user));
   }
 
   async consume(queue: string, options: ConsumeOptions, onDelivery: (d: Delivery) => void): Promise<LinkConsumer> {
     const wants = { queue, prefetch: options.prefetch, onDelivery };
     const consumer: InMemoryConsumer = new InMemoryConsumer(this.broker, wants, {
       now: (run) => this.onThisConnection(run),
+      ask: (run) => this.ask(run),
       queueDeleted: () => this.consumeAgain(consumer),
       ended: () => this.consumers.delete(consumer),
     });
@@ -84,18 +85,24 @@ export class InMemoryLink implements Link {
     return consumer;
   }
 
+  drop(_reason: string): void {
+    if (this.session === null) return;
+    this.disconnect();
+    void this.broker.nextTurn().then(() => this.reconnect());
+  }
+
   async close(): Promise<void> {
     // One round trip: whatever was sent before, acks among it, has then reached the broker.
     await this.onThisConnection(() => undefined);
     if (this.closed) return;
-    this.drop();
+    this.lose();
     this.end();
   }
 
   /** Loses the connection, as when its socket breaks; what is on the way in either direction is lost. */
   disconnect(): void {
     if (this.session === null) return;
-    this.drop();
+    this.lose();
     this.states.tell();
   }
 
@@ -144,7 +151,7 @@ export class InMemoryLink implements Link {
     }).catch(() => undefined);
   }
 
-  private drop(): void {
+  private lose(): void {
     const session = this.session;
     if (session === null) return;
     this.session = null;
@@ -175,6 +182,11 @@ export class InMemoryLink implements Link {
         }
       });
     });
+  }
+
+  private async ask<T>(run: () => T): Promise<T> {
+    if (this.session === null) throw unreachable(`the link is ${this.state}`);
+    return this.request(this.session, run);
   }
 
   /** For what shall hold on every connection: asked again after each one that was lost before the answer. */

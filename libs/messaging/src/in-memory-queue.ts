@@ -51,6 +51,10 @@ export class InMemoryQueue {
     return this.ready.length;
   }
 
+  get consumers(): number {
+    return this.subscriptions.length;
+  }
+
   /** x-expires: nobody consumed or declared it for so long. */
   get unused(): boolean {
     const ttl = this.declaration.arguments['x-expires'];

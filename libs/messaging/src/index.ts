@@ -1,5 +1,12 @@
 export { type AmqpLinkOptions, openAmqpLink } from './amqp/amqp-link.js';
 export {
+  ConsumerProbe,
+  PROBE_LIMITS,
+  type ProbeCounts,
+  type ProbeLimits,
+  type ProbeOptions,
+} from './consumer-probe.js';
+export {
   decodeReply,
   decodeRequest,
   encodeReply,
@@ -24,6 +31,7 @@ export type {
   LinkState,
   PublishOptions,
   QueueDeclaration,
+  QueueLook,
   Topology,
 } from './link.js';
 export { RpcEndpoint } from './nest/rpc-endpoint.decorator.js';

@@ -45,6 +45,12 @@ export interface Link {
   /** Consumes with manual acks. Waits for a connection when there is none. */
   consume(queue: string, options: ConsumeOptions, onDelivery: (delivery: Delivery) => void): Promise<LinkConsumer>;
 
+  /**
+   * Gives up the connection at once, without a word that the other side would have to answer, and connects anew. What is
+   * not acked comes again. Without effect while there is no connection. `reason` is for the log.
+   */
+  drop(reason: string): void;
+
   /** Waits for the confirms of what was published, hands back what is not acked, and ends the link for good. */
   close(): Promise<void>;
 }
@@ -95,8 +101,21 @@ export interface LinkConsumer {
    */
   pause(): Promise<void>;
   resume(): Promise<void>;
+  /**
+   * What the broker has of the queue, asked behind the acks of this consumer and on its own way to the broker: an answer
+   * proves that they have arrived. Rejects with `broker-unreachable` when there is no connection, or it ends meanwhile;
+   * never resolves when the broker never answers.
+   */
+  look(): Promise<QueueLook>;
   /** Ends the consumer; what it has not acked goes back to the head of the queue in its old order. */
   cancel(): Promise<void>;
+}
+
+export interface QueueLook {
+  /** Frames that wait for a consumer. */
+  readonly ready: number;
+  /** Of all links; a broker that cannot tell says 0. */
+  readonly consumers: number;
 }
 
 export interface Topology {

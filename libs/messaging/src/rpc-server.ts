@@ -5,10 +5,11 @@ import { deadLetter } from './dead-letter.js';
 import { decodeRequest, type ReplyAddress, type RpcRequest } from './envelope.js';
 import { encodeFailure, noSuchMethod, type OsloFailure, unsupportedVersion } from './failure.js';
 import { HeldConsumer } from './held-consumer.js';
+import { isProbe } from './probe-message.js';
 import { ReplySender } from './reply-sender.js';
 import { backoff, RETRY_LIMITS, retryDelay, type RetryLimits } from './retry.js';
 import type { Delivery, Link } from './link.js';
-import { serverTopology, type Target } from './topology.js';
+import { type Route, routeTo, serverTopology, type Target } from './topology.js';
 import { versionIsCompatible } from './versions.js';
 
 export interface RpcServerOptions {
@@ -29,6 +30,7 @@ export interface RpcServerOptions {
 }
 
 export interface RpcServerCounts {
+  /** Probes among them. */
   received: number;
   /** Handlers that resolved. */
   handled: number;
@@ -64,6 +66,10 @@ interface Accepted {
  */
 export class RpcServer<C extends RpcContract> {
   readonly counts: RpcServerCounts = { received: 0, handled: 0, retries: 0, failedCalls: 0, deadLettered: 0 };
+  /** Of the queue that is this server's own, or its topic's: what a probe watches, and the way to it. */
+  readonly consumer: HeldConsumer;
+  readonly route: Route;
+  private readonly own: Target;
   private readonly consumers: HeldConsumer[] = [];
   private readonly running = new Set<Promise<void>>();
   private readonly workById = new Map<string, Work>();
@@ -73,18 +79,23 @@ export class RpcServer<C extends RpcContract> {
   constructor(
     private readonly link: Link,
     private readonly contract: C,
-    private readonly host: HostName | null,
+    host: HostName | null,
     private readonly handlers: HandlersOf<C>,
     private readonly options: RpcServerOptions,
   ) {
-    const { clock, random, log, replyExchange = '' } = options;
+    const { clock, random, log, exchange, replyExchange = '' } = options;
+    this.own = host === null ? { kind: 'any', topic: contract.topic } : { kind: 'host', topic: contract.topic, host };
+    this.route = routeTo(this.own, exchange);
+    this.consumer = this.newConsumer();
     this.replies = new ReplySender(link, { clock, random, log, exchange: replyExchange });
   }
 
   /** Resolves when the queues are consumed; waits for a connection when there is none. */
   async start(): Promise<void> {
     try {
-      for (const target of this.targets()) await this.consume(target);
+      await this.consume(this.own, this.consumer);
+      if (this.options.fanout !== true) return;
+      await this.consume({ kind: 'fanout', topic: this.contract.topic }, this.newConsumer());
     } catch (error) {
       if (!this.closing.signal.aborted) throw error;
     }
@@ -107,43 +118,47 @@ export class RpcServer<C extends RpcContract> {
     return { handedBack };
   }
 
-  private targets(): Target[] {
-    const { topic } = this.contract;
-    const own: Target = this.host === null ? { kind: 'any', topic } : { kind: 'host', topic, host: this.host };
-    return this.options.fanout === true ? [own, { kind: 'fanout', topic }] : [own];
+  private newConsumer(): HeldConsumer {
+    const consumer = new HeldConsumer(this.options.prefetch ?? 16, this.options.clock);
+    this.consumers.push(consumer);
+    return consumer;
   }
 
-  private async consume(target: Target): Promise<void> {
-    const topology = serverTopology(target, this.options.random.uuid().replaceAll('-', ''), this.options.exchange);
+  private async consume(target: Target, consumer: HeldConsumer): Promise<void> {
+    const { random, exchange } = this.options;
+    const topology = serverTopology(target, random.uuid().replaceAll('-', ''), exchange);
     await this.link.declare(topology);
     for (const { name } of topology.queues) {
-      const consumer = new HeldConsumer();
-      this.consumers.push(consumer);
-      const prefetch = this.options.prefetch ?? 16;
-      await consumer.start(await this.link.consume(name, { prefetch }, (delivery) => this.take(delivery, consumer)));
-      if (this.closing.signal.aborted) await consumer.cancel();
+      const take = (delivery: Delivery): void => this.take(delivery, consumer);
+      await consumer.start(await this.link.consume(name, { prefetch: consumer.prefetch }, take));
     }
+    if (this.closing.signal.aborted) await consumer.cancel();
   }
 
   private take(delivery: Delivery, consumer: HeldConsumer): void {
-    consumer.held.add(delivery);
+    consumer.take(delivery);
     if (this.closing.signal.aborted) return;
     this.counts.received += 1;
     const done = this.serve(delivery, consumer)
       .catch((error: unknown) => this.options.log.error('a message is left unacked', { queue: delivery.queue, error }))
       .finally(() => {
         this.running.delete(done);
-        if (delivery.lost.aborted) consumer.held.delete(delivery);
+        if (delivery.lost.aborted) consumer.release(delivery);
       });
     this.running.add(done);
   }
 
   private async serve(delivery: Delivery, consumer: HeldConsumer): Promise<void> {
+    const work: Work = { delivery, consumer, settled: false };
     let request: RpcRequest;
     try {
       request = decodeRequest(delivery.body);
     } catch (error) {
-      return this.discard({ delivery, consumer, settled: false }, error);
+      return this.discard(work, error);
+    }
+    if (isProbe(request)) {
+      settle(work);
+      return;
     }
     const id = request.uniqueId;
     const running = id === null || !delivery.redelivered ? undefined : this.workById.get(id);
@@ -151,7 +166,6 @@ export class RpcServer<C extends RpcContract> {
       running.delivery = delivery;
       return;
     }
-    const work: Work = { delivery, consumer, settled: false };
     if (id !== null) this.workById.set(id, work);
     try {
       await this.dispatch(work, request);
@@ -216,7 +230,7 @@ export class RpcServer<C extends RpcContract> {
   private async waitPaused(work: Work, delay: Millis): Promise<boolean> {
     const stop = AbortSignal.any([this.closing.signal, work.delivery.lost]);
     if (stop.aborted) return false;
-    await work.consumer.pause();
+    const resume = await work.consumer.pause(delay);
     try {
       await this.options.clock.sleep(delay, stop);
       return true;
@@ -224,7 +238,7 @@ export class RpcServer<C extends RpcContract> {
       // Only its signal ends a sleep early.
       return false;
     } finally {
-      await work.consumer.resume();
+      await resume();
     }
   }
 
@@ -268,7 +282,7 @@ export class RpcServer<C extends RpcContract> {
 function settle(work: Work): void {
   work.settled = true;
   work.delivery.ack();
-  work.consumer.held.delete(work.delivery);
+  work.consumer.release(work.delivery);
 }
 
 const factsOf = ({ delivery }: Work, request: RpcRequest): MessageFacts => ({

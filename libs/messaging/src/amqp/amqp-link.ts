@@ -24,7 +24,10 @@ export interface AmqpLinkOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** A connection that says nothing for two to three of these is dead; 15 unless given. */
+  /**
+   * A connection that says nothing for two to three of these is dead; 8 unless given, so that RabbitMQ lets go of what
+   * is on it after 24 s at most.
+   */
   readonly heartbeatS?: number;
   /** After this a publish without a confirm is given up, its outcome unknown; 15 s unless given. */
   readonly confirmTimeout?: Millis;
@@ -44,10 +47,13 @@ function parseUrl(text: string): URL {
   throw new NovellaError('internal', 'a broker URL is not amqp://user:password@host', {}, { grade: 'final' });
 }
 
-const HEARTBEAT_S = 15;
+const HEARTBEAT_S = 8;
 const CONFIRM_TIMEOUT = millis(15_000);
 const CLOSE_LIMIT = millis(5_000);
 const NAME_RETRY = millis(1_000);
+/** RabbitMQ ends a connection that it hears nothing of after two to three heartbeats; it looks once in each. */
+const HEARTBEATS_TO_NOTICE = 3;
+const NAME_SLACK = millis(2_000);
 /** A broker that is still starting may answer to nothing; its connection then is no use. */
 const RESTORE_LIMIT = millis(60_000);
 
@@ -131,6 +137,10 @@ class AmqpLink implements Link {
       this.consumers.add(consumer);
     });
     return consumer;
+  }
+
+  drop(reason: string): void {
+    this.session?.destroy(new Error(reason));
   }
 
   close(): Promise<void> {
@@ -227,7 +237,7 @@ class AmqpLink implements Link {
   /** What was in effect on the last connection. Rejects with what the broker does not give back. */
   private async restore(session: Session): Promise<void> {
     const { clock, heartbeatS = HEARTBEAT_S } = this.options;
-    const deadline = clock.monotonic() + 2 * heartbeatS * 1_000;
+    const deadline = clock.monotonic() + HEARTBEATS_TO_NOTICE * heartbeatS * 1_000 + NAME_SLACK;
     for (;;) {
       try {
         await session.topology.declare(this.remembered.all());

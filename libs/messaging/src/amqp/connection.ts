@@ -79,8 +79,8 @@ export class AmqpConnection {
     await Promise.race([this.model.close().catch(() => undefined), this.gone]);
   }
 
-  destroy(): void {
-    if (!this.isOver) this.socket.destroy(new Error('given up'));
+  destroy(why = new Error('given up')): void {
+    if (!this.isOver) this.socket.destroy(why);
   }
 
   /** amqplib does not hand it out, and ends it only politely. */

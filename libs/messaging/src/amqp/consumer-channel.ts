@@ -1,5 +1,5 @@
 import type { Channel, ConsumeMessage } from 'amqplib';
-import type { Delivery } from '../link.js';
+import type { Delivery, QueueLook } from '../link.js';
 import type { AmqpConnection } from './connection.js';
 import { AmqpDelivery } from './delivery.js';
 
@@ -69,6 +69,12 @@ export class ConsumerChannel {
   flow(flowing: boolean): Promise<void> {
     this.flowing = flowing;
     return this.inTurn(() => this.settleFlow());
+  }
+
+  /** A passive declare, which needs no permission. Rejects with what amqplib rejects with. */
+  async look(): Promise<QueueLook> {
+    const { messageCount, consumerCount } = await this.channel.checkQueue(this.wants.queue);
+    return { ready: messageCount, consumers: consumerCount };
   }
 
   /** Ends it; what is not acked goes back to the queue. */

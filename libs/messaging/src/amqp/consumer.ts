@@ -1,5 +1,5 @@
 import { type Clock, type Log, NovellaError, type Random } from '@novella/core';
-import type { LinkConsumer, Topology } from '../link.js';
+import type { LinkConsumer, QueueLook, Topology } from '../link.js';
 import { ConsumerChannel, type Wants } from './consumer-channel.js';
 import { ReconnectDelay } from './reconnect-delay.js';
 import { unreachable } from '../unreachable.js';
@@ -35,6 +35,15 @@ export class AmqpConsumer implements LinkConsumer {
   async resume(): Promise<void> {
     this.paused = false;
     await this.applyFlow();
+  }
+
+  async look(): Promise<QueueLook> {
+    if (this.channel === null) throw unreachable('the consumer has no channel', this.facts);
+    try {
+      return await this.channel.look();
+    } catch (error) {
+      throw failedRequest(`look at ${this.wants.queue}`, error);
+    }
   }
 
   async cancel(): Promise<void> {

@@ -1,9 +1,10 @@
 import { type Clock, millis, type Random } from '@novella/core';
 
 const FIRST_MS = 500;
-const LONGEST_MS = 10_000;
+/** All consume within three seconds of the broker's return, however long it was away. A try that nobody answers is cheap. */
+const LONGEST_MS = 2_000;
 
-/** Waits between tries: doubled each time up to ten seconds, and half of it by chance, so that many do not come at once. */
+/** Waits between tries: doubled each time up to two seconds, and half of it by chance, so that many do not come at once. */
 export class ReconnectDelay {
   private tries = 0;
 

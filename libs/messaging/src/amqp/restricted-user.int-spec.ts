@@ -59,6 +59,22 @@ describe("a host's broker user", () => {
     await server.close({ graceMs: 0 });
   });
 
+  it('proves that it hears: it may send to its own queue and to no other, and ask what waits there', async () => {
+    const [compute, conductor] = [await as('compute-host-1'), await as('conductor')];
+    for (const host of ['host-1', 'host-2', 'host-1.x']) {
+      await conductor.link.declare(serverTopology({ kind: 'host', topic: 'compute', host }, 'unused'));
+    }
+    const taken = await collect(compute.link, 'compute.host-1');
+    expect(await compute.link.publish(frameTo('compute.host-1'), durable)).toBe('confirmed');
+    (await taken.next()).ack();
+    expect(await taken.consumer.look()).toEqual({ ready: 0, consumers: 1 });
+    for (const key of ['compute.host-2', 'compute.host-1.x', 'compute.host-1.lock', 'compute']) {
+      await expect(compute.link.publish(frameTo(key), durable)).rejects.toMatchObject({ code: 'broker-refused' });
+    }
+    await conductor.link.deleteQueue('compute.host-2');
+    await conductor.link.deleteQueue('compute.host-1.x');
+  });
+
   it('puts what it can not handle into the dead-letter queue that it may not make', async () => {
     const [compute, conductor] = [await as('compute-host-1'), await as('conductor')];
     const refuse = () => Promise.reject(new NovellaError('disk-cannot-grow', 'never'));

@@ -60,8 +60,9 @@ export class Session {
     await Promise.all([this.publishing.close(), this.consuming.close()]);
   }
 
-  destroy(): void {
-    this.consuming.destroy();
-    this.publishing.destroy();
+  /** Without a word to the broker, which may not answer. */
+  destroy(why?: Error): void {
+    this.consuming.destroy(why);
+    this.publishing.destroy(why);
   }
 }

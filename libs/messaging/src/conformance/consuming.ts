@@ -209,6 +209,22 @@ export const consuming: Cases = {
     }
   },
 
+  async 'tells what waits in the queue and how many consume it, behind the acks of who asks'(world) {
+    const [link, other, queue] = [await world.link(), await world.link(), world.name('queue')];
+    await link.declare(topology(world, queue));
+    for (const text of ['1', '2', '3', '4']) await link.publish(frame(world, queue, text), durable);
+    const taken = await collect(link, queue, 1);
+    at(await taken.take(1), 0).ack();
+    const look = await taken.consumer.look();
+    assert.equal(look.consumers, 1);
+    await taken.take(2);
+    const shared = await collect(other, queue, 1);
+    await shared.take(1);
+    assert.deepEqual(await taken.consumer.look(), { ready: 1, consumers: 2 });
+    await taken.consumer.pause();
+    assert.equal((await taken.consumer.look()).ready, 1);
+  },
+
   async 'ignores a second ack of the same delivery'(world) {
     const [link, queue] = [await world.link(), world.name('queue')];
     await link.declare(topology(world, queue));

@@ -24,6 +24,37 @@ export const reconnecting: Cases = {
     again.ack();
   },
 
+  async 'connects anew when it is dropped, and delivers again what was held'(world) {
+    const [link, queue] = [await world.link(), world.name('queue')];
+    await link.declare(topology(world, queue));
+    const taken = await collect(link, queue);
+    await link.publish(frame(world, queue), durable);
+    const held = await taken.next();
+    const states: string[] = [];
+    link.onState((state) => states.push(state));
+    link.drop('the case');
+    link.drop('the case');
+    const [, again] = await taken.take(2);
+    await link.whenConnected();
+    assert.deepEqual(states, ['disconnected', 'connected']);
+    assert.equal(held.lost.aborted, true);
+    assert.equal(again?.redelivered, true);
+    again.ack();
+    assert.equal(await link.publish(frame(world, queue), durable), 'confirmed');
+  },
+
+  async 'tells nothing of a queue while it is disconnected'(world) {
+    const [link, queue] = [await world.link(), world.name('queue')];
+    await link.declare(topology(world, queue));
+    const taken = await collect(link, queue);
+    await world.interrupt(link, async () => {
+      await rejectsWith(taken.consumer.look(), 'broker-unreachable');
+      link.drop('there is nothing to drop');
+    });
+    await link.whenConnected();
+    assert.equal((await taken.consumer.look()).ready, 0);
+  },
+
   async 'stays paused over a reconnect'(world) {
     const [link, queue] = [await world.link(), world.name('queue')];
     await link.declare(topology(world, queue));
