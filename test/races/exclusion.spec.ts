@@ -119,7 +119,7 @@ async function answerTo({ first, state, second }: Omit<Case, 'answer'>): Promise
 }
 
 describe('a request while another operation of the server stands', () => {
-  it('is in the table for each kind in each state', () => {
+  it('is in the table for each kind in each state (rules 3.6c, 3.6d)', () => {
     // A power-update ends at its first turn: no host is told of it.
     const kinds = OPERATION_KINDS.filter((kind) => kind !== 'power-update');
     // Nobody asks for a build of a server that there is.
@@ -135,7 +135,7 @@ describe('a request while another operation of the server stands', () => {
   });
 });
 
-describe('what the system has opened', () => {
+describe('what the system has opened (rule 3.6f)', () => {
   it.each(['queued', 'dispatched'] as const)('does not keep a user from anything while it is %s', async (state) => {
     for (const second of ['detach', 'stop', 'reboot', 'delete'] as const) {
       const world = await World.with(1);

@@ -12,7 +12,7 @@ jest.setTimeout(180_000);
 /** What was said of each file, by its path in the tree. */
 type Findings = Map<string, string[]>;
 
-describe('the lint rules', () => {
+describe('the lint rules (rule 3.9a)', () => {
   let findings: Findings;
   beforeAll(async () => {
     findings = await lint();
@@ -65,7 +65,7 @@ describe('the lint rules', () => {
   });
 });
 
-describe('the import rules', () => {
+describe('the import rules (rule 3.9c)', () => {
   let findings: Findings;
   beforeAll(async () => {
     findings = await cruise();

@@ -44,7 +44,7 @@ function unseal(body: Buffer): Record<string, unknown> {
   return z.record(z.string(), z.unknown()).parse(JSON.parse(envelope['oslo.message']));
 }
 
-describe('frames made by oslo.messaging', () => {
+describe('frames made by oslo.messaging (rule 6.1)', () => {
   it.each(ofKind('request').filter(({ context }) => context === 'ours'))(
     'request, $name: is the same after decoding and encoding',
     ({ body }) => {

@@ -25,7 +25,7 @@ describe('commands on a host whose hypervisor does not answer for one server', (
   /** So many commands are in work, each with its limit. */
   const inWork = (count: number) => waitUntil(() => clock.sleeping === count);
 
-  it('reports one that gets no answer as failed when its time is over, and does no more of it', async () => {
+  it('reports one that gets no answer as failed when its time is over, and does no more of it (rule 6.7)', async () => {
     await truncate(disk.path, 2 * MIB);
     const held = host.fake.hangNext('guest');
     const extending = host.extend(disk, 2);

@@ -31,7 +31,7 @@ function effects(locks: EffectLocks) {
   };
 }
 
-describe('effect locks', () => {
+describe('effect locks (rule 2.6a)', () => {
   it.each([
     ['the same volume of one server', volumeClaims(A, V), volumeClaims(A, V), false],
     ['the same volume of two servers', volumeClaims(A, V), volumeClaims(B, V), false],

@@ -16,7 +16,7 @@ function heldHints() {
 }
 
 describe('hints', () => {
-  it('that come while one is on its way become one more after it', async () => {
+  it('that come while one is on its way become one more after it (rule 2.2c)', async () => {
     const { held, wake } = heldHints();
     wake();
     wake();

@@ -110,7 +110,7 @@ describe('LocalConnector on regular files', () => {
     expect(clock.slept).toBe(0);
   });
 
-  it('waits until the file has the wanted size', async () => {
+  it('waits until the file has the wanted size (rule 2.6b)', async () => {
     const clock = clockThat((slept) => (slept >= 300 ? truncate(join(volumes, 'one'), 3 * GIB) : undefined));
     expect(await connector(clock).rescan(local(join(volumes, 'one')), bytes(2 * GIB), never)).toBe(3 * GIB);
   });

@@ -33,7 +33,7 @@ describe('a secret sealed to a host', () => {
     expect(Buffer.from(sealed[0] ?? '', 'base64').toString('latin1')).not.toContain('key');
   });
 
-  it('does not open on another host', async () => {
+  it('does not open on another host (rule 2.5d)', async () => {
     const [mine, other] = [await host(), await host()];
     const sealed = seal(mine.publicKey, SECRET, ATTACHMENT);
     expect(() => other.unseal(sealed, ATTACHMENT)).toThrow(unreadable);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { NovellaError } from '@novella/core';
+import { NovellaError, toErrorRecord } from '@novella/core';
 import { createLog, type LogLevel, withFacts } from './log.js';
 
 function captured(level: LogLevel = 'debug') {
@@ -49,6 +49,13 @@ describe('createLog', () => {
     const { log, lines } = captured();
     log.error('odd', { error: 'just text' });
     expect(lines()[0]?.['error']).toEqual({ name: 'string', message: 'just text' });
+  });
+
+  it('prints an error that came as a record, with its code and facts', () => {
+    const { log, lines } = captured();
+    const record = toErrorRecord(new NovellaError('rpc-no-route', 'no queue', { host: 'a' }));
+    log.warn('not taken', { error: record });
+    expect(lines()[0]?.['error']).toEqual(record);
   });
 
   it('replaces secrets by name and by look, at any depth and inside errors', () => {

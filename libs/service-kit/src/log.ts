@@ -41,7 +41,8 @@ const LONGEST_CHAIN = 16;
 function printable(facts: LogFacts = {}): Record<string, unknown> {
   const { error, ...rest } = facts;
   const line = redact(rest) as Record<string, unknown>;
-  return error === undefined ? line : { ...line, error: redact(chainOf(error)) };
+  if (error === undefined) return line;
+  return { ...line, error: redact(isRecord(error) ? error : chainOf(error)) };
 }
 
 interface PrintedError {
@@ -73,6 +74,10 @@ function printedError(error: unknown, innermost: boolean): PrintedError {
   const stack = innermost && error.stack !== undefined ? { stack: error.stack } : {};
   return { name: error.name, message: error.message, ...code, ...facts, ...stack };
 }
+
+/** An error that has travelled: out of a message or an operation's row. */
+const isRecord = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'code' in value && 'grade' in value && !isError(value);
 
 /** Also an error that another realm made, which is no instance of ours. */
 const isError = (value: unknown): value is Error =>

@@ -83,7 +83,7 @@ describe('attach_volume and detach_volume', () => {
   });
 
   it.each([...driverBreaks('guest', 'attachDisk'), ...connectorBreaks('connect', 'size')])(
-    'attaches when it is run again after a cut at %s',
+    'attaches when it is run again after a cut at %s (rule 3.4b)',
     async (_where, breakIt) => {
       const token = host.token();
       breakIt(host);
@@ -95,7 +95,7 @@ describe('attach_volume and detach_volume', () => {
   );
 
   it.each([...driverBreaks('guest', 'detachDisk'), ...connectorBreaks('disconnect')])(
-    'detaches when it is run again after a cut at %s',
+    'detaches when it is run again after a cut at %s (rule 3.4b)',
     async (_where, breakIt) => {
       await host.attach(disk);
       const token = host.token();

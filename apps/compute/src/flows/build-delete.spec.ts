@@ -164,7 +164,7 @@ describe('build_instance and delete_instance', () => {
     ['destroyGuest, after', (at: TestHost) => at.fake.failNext('destroyGuest', broken(), 'after')],
     ['guest', (at: TestHost) => at.fake.failNext('guest', broken())],
     ['connector disconnect', (at: TestHost) => void (at.faults.connector = { disconnect: broken() })],
-  ])('deletes when it is run again after a cut at %s', async (_where, breakIt) => {
+  ])('deletes when it is run again after a cut at %s (rule 3.4b)', async (_where, breakIt) => {
     await host.build([disk], { imageRef: IMAGE });
     const token = host.token();
     breakIt(host);
@@ -174,7 +174,7 @@ describe('build_instance and delete_instance', () => {
     expect(await left()).toEqual([]);
   });
 
-  it('does nothing for commands that a delete has overtaken', async () => {
+  it('does nothing for commands that a delete has overtaken (rule 3.5b)', async () => {
     const [early, late] = [host.token(), host.token()];
     await host.build([disk]);
     const before = host.token();

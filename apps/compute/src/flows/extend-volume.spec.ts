@@ -76,7 +76,7 @@ describe('extend_volume', () => {
     expect(resizes()).toBe(1);
   });
 
-  it('refuses when the volume has not grown, and leaves file and guest as they are', async () => {
+  it('refuses when the volume has not grown, and leaves file and guest as they are (rule 2.6b)', async () => {
     expect(await host.extend(disk, 2)).toEqual(failed('host-device-too-small'));
     expect(await hostMib()).toBe(1);
     expect(await host.guestMib(disk)).toBe(1);
@@ -99,7 +99,7 @@ describe('extend_volume', () => {
     expect(await host.extend(other, 1)).toEqual(failed('volume-detached'));
   });
 
-  it('fails with the size of both when the guest does not come to the wanted size', async () => {
+  it('fails with the size of both when the guest does not come to the wanted size (rule 2.6f)', async () => {
     await truncate(disk.path, 2 * MIB);
     host.virt.liveResize!.resizeDisk = () => Promise.resolve(bytes(MIB));
     expect(await host.extend(disk, 2)).toMatchObject({
@@ -125,7 +125,7 @@ describe('extend_volume', () => {
     expect(await host.extend(disk, 1)).toEqual(failed('host-device-missing'));
   });
 
-  describe('when the volume service grows the file while QEMU sets its length', () => {
+  describe('when the volume service grows the file while QEMU sets its length (rule 2.6c)', () => {
     /** 2 MiB were measured; the file has 3 MiB when QEMU cuts it back to 2. */
     const cutOnce = () => {
       host.faults.beforeCut = async () => {

@@ -26,7 +26,7 @@ const extendOperations = async () =>
   (await api.store.operations({ limit: 100 })).filter(({ kind }) => kind === 'extend');
 
 describe('POST /os-server-external-events', () => {
-  it('answers 200 with the events as posted, and has stored operation and action before it answers', async () => {
+  it('answers 200 with the events as posted, and has stored operation and action before it answers (rule 2.1a)', async () => {
     const hints = api.hints();
     const answer = await post([{ ...extended(server), status: 'in-progress' }]);
     expect(answer.code).toBe(200);

@@ -86,7 +86,7 @@ describe('os-stop, os-start, reboot', () => {
     ],
     ['a start of one that builds', { 'os-start': null }, () => newServer(api), /is not ready$/],
     ['a reboot of one that builds', { reboot: { type: 'HARD' } }, () => newServer(api), /'reboot'.*vm_state building$/],
-  ])('refuses %s with 409, in Nova’s words, and writes nothing', async (_, body, make, message) => {
+  ])('refuses %s with 409, in Nova’s words, and writes nothing (rule 3.6c)', async (_, body, make, message) => {
     const id = await make();
     const before = await show(id);
     const answer = await act(body, id);

@@ -1,0 +1,20 @@
+import type { Mutant } from '../run-mutants.js';
+import { API_MUTANTS } from './api.js';
+import { ENGINE_MUTANTS } from './engine.js';
+import { FLOW_MUTANTS } from './flows.js';
+import { HOST_MUTANTS } from './host.js';
+import { MESSAGE_MUTANTS } from './messages.js';
+import { MEMORY_STORE_MUTANTS } from './store-in-memory.js';
+import { SQL_STORE_MUTANTS } from './store-in-sql.js';
+
+/** Those that no outside system is needed for. */
+export const UNIT_MUTANTS: readonly Mutant[] = [
+  ...API_MUTANTS,
+  ...ENGINE_MUTANTS,
+  ...FLOW_MUTANTS,
+  ...HOST_MUTANTS,
+  ...MESSAGE_MUTANTS,
+  ...MEMORY_STORE_MUTANTS,
+];
+
+export const ALL_MUTANTS: readonly Mutant[] = [...UNIT_MUTANTS, ...SQL_STORE_MUTANTS];

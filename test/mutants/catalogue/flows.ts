@@ -1,0 +1,141 @@
+import type { Mutant } from '../run-mutants.js';
+
+const OPERATIONS = 'apps/conductor/src/operations';
+const caughtBy = (spec: string, tests: string): Mutant['caughtBy'] => ({ spec: `${OPERATIONS}/${spec}`, tests });
+
+/** What each kind of operation decides. */
+export const FLOW_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'extend: the size is written when the command is sent',
+    file: `${OPERATIONS}/extend.ts`,
+    from: 'changes: { mappings: [{ id: mapping.id, wantedBytes }] },',
+    to: 'changes: { mappings: [{ id: mapping.id, wantedBytes, size, hostBytes: wantedBytes, guestBytes: wantedBytes }] },',
+    caughtBy: caughtBy('turns.spec.ts', 'has only what is wanted'),
+  },
+  {
+    name: 'extend: a host that says "grown" is believed whatever it has measured',
+    file: `${OPERATIONS}/extend.ts`,
+    from: 'if (seen < mapping.wantedBytes) {',
+    to: 'if (seen < 0) {',
+    caughtBy: caughtBy('extend.spec.ts', 'has less than was wanted'),
+  },
+  {
+    name: "extend: what is wanted is raised by a host's answer",
+    file: `${OPERATIONS}/extend.ts`,
+    from: 'size: shownSize(seen, mapping), hostBytes, guestBytes }',
+    to: 'size: shownSize(seen, mapping), wantedBytes: seen, hostBytes, guestBytes }',
+    caughtBy: caughtBy('turns.spec.ts', 'wants no more because a host says more'),
+  },
+  {
+    name: 'extend: a volume that is not attached ends as success',
+    file: `${OPERATIONS}/extend.ts`,
+    from: "return { do: 'fail', error: failure('volume-not-attached', 'the volume is not attached to the server') };",
+    to: "return { do: 'succeed' };",
+    caughtBy: caughtBy('extend.spec.ts', 'the volume is not attached'),
+  },
+  {
+    name: 'extend: an attachment that was never completed ends as success',
+    file: `${OPERATIONS}/extend.ts`,
+    from: "return { do: 'fail', error: failure('volume-not-attached', 'the attachment of the volume was never completed') };",
+    to: "return { do: 'succeed' };",
+    caughtBy: caughtBy('extend.spec.ts', 'the attachment never completed'),
+  },
+  {
+    name: 'extend: the overhead recorded at attach is forgotten',
+    file: `${OPERATIONS}/disks.ts`,
+    from: 'bytes(gibToBytes(size) - mapping.overheadBytes)',
+    to: 'bytes(gibToBytes(size))',
+    caughtBy: caughtBy('extend.spec.ts', 'the overhead recorded at attach'),
+  },
+  {
+    name: 'extend: a host that is down is sent the command',
+    file: `${OPERATIONS}/extend.ts`,
+    from: "if (rows.service?.up !== true) return { do: 'wait', for: 'host' };",
+    to: '',
+    caughtBy: caughtBy('extend.spec.ts', 'to wait for a host that is down'),
+  },
+  {
+    name: 'extend: it goes to the host beside a start, stop or reboot',
+    file: `${OPERATIONS}/extend.ts`,
+    from: "if (powerIsChanging(rows)) return { do: 'wait', for: 'server-task' };",
+    to: '',
+    caughtBy: caughtBy('extend.spec.ts', 'waits for a start'),
+  },
+  {
+    name: 'extend: it goes to the host beside a detach of its volume',
+    file: `${OPERATIONS}/extend.ts`,
+    from: "kind === 'detach' && volumeId",
+    to: "kind === 'delete' && volumeId",
+    caughtBy: caughtBy('extend.spec.ts', 'waits for a detach of its volume'),
+  },
+  {
+    name: "detach: Cinder's attachment goes before the host has said that the device is gone",
+    file: `${OPERATIONS}/detach.ts`,
+    from: 'volumeOffHost(rows, mapping, null)',
+    to: 'release(mapping)',
+    caughtBy: caughtBy('detach.spec.ts', 'before anything is let go'),
+  },
+  {
+    name: "delete: Cinder's attachments go before the host has said that the guest is gone",
+    file: `${OPERATIONS}/delete.ts`,
+    from: 'serverOffHost(rows, null)',
+    to: "{ do: 'run', step: RELEASE }",
+    caughtBy: caughtBy('build-and-delete.spec.ts', 'to remove the guest first'),
+  },
+  {
+    name: 'delete: it does not wait for what a host is doing for the server',
+    file: `${OPERATIONS}/delete.ts`,
+    from: "hostIsActing(rows) ? { do: 'wait', for: 'server-task' } : ",
+    to: '',
+    caughtBy: caughtBy('build-and-delete.spec.ts', 'while a host is acting'),
+  },
+  {
+    name: 'a volume is let go because its host is down',
+    file: `${OPERATIONS}/off-host.ts`,
+    from: 'service?.forcedDown === true) return release(',
+    to: 'service?.up !== true) return release(',
+    caughtBy: caughtBy('detach.spec.ts', 'not for one that is fenced'),
+  },
+  {
+    name: "a server's volumes are let go because its host is down",
+    file: `${OPERATIONS}/off-host.ts`,
+    from: "service?.forcedDown === true) return { do: 'run'",
+    to: "service?.up !== true) return { do: 'run'",
+    caughtBy: caughtBy('build-and-delete.spec.ts', 'not for one that is fenced'),
+  },
+  {
+    name: 'forced_down is ignored for a volume',
+    file: `${OPERATIONS}/off-host.ts`,
+    from: ' || service?.forcedDown === true) return release(',
+    to: ') return release(',
+    caughtBy: caughtBy('detach.spec.ts', 'not for one that is fenced'),
+  },
+  {
+    name: 'forced_down is ignored for a server',
+    file: `${OPERATIONS}/off-host.ts`,
+    from: " || service?.forcedDown === true) return { do: 'run'",
+    to: ") return { do: 'run'",
+    caughtBy: caughtBy('build-and-delete.spec.ts', 'not for one that is fenced'),
+  },
+  {
+    name: 'attach: it is undone at Cinder without asking the host',
+    file: `${OPERATIONS}/attach.ts`,
+    from: 'operation.attempt === 0 ? release(mapping, error) : volumeOffHost(rows, mapping, error)',
+    to: 'release(mapping, error)',
+    caughtBy: caughtBy('attach.spec.ts', 'make sure on the host'),
+  },
+  {
+    name: 'build: it is undone at Cinder without asking the host',
+    file: `${OPERATIONS}/build.ts`,
+    from: "operation.attempt === 0 ? { do: 'run', step: RELEASE, error } : serverOffHost(rows, error)",
+    to: "({ do: 'run', step: RELEASE, error })",
+    caughtBy: caughtBy('build-and-delete.spec.ts', 'to stop building a server that was deleted'),
+  },
+  {
+    name: 'attach: an attachment whose id was never heard is left at Cinder',
+    file: `${OPERATIONS}/attachments.ts`,
+    from: 'for (const attachment of [...known, ...found])',
+    to: 'for (const attachment of known)',
+    caughtBy: { spec: 'test/engine/break-every-call.spec.ts', tests: 'one conductor a build whose reservation nobody' },
+  },
+];

@@ -1,0 +1,141 @@
+import type { Mutant } from '../run-mutants.js';
+
+const MEMORY = 'libs/persistence/src/memory';
+const caughtBy = (tests: string): Mutant['caughtBy'] => ({ spec: 'test/conformance/store/memory.spec.ts', tests });
+
+/** Each is caught by a test that the SQL store passes too; what only Postgres does stands in store-in-sql.ts. */
+export const MEMORY_STORE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'memory store: the version is not compared',
+    file: `${MEMORY}/transitions.ts`,
+    from: 'row?.version === operation.version && row.decidedSeq',
+    to: 'row?.decidedSeq',
+    caughtBy: caughtBy('the first owner then writes nothing'),
+  },
+  {
+    name: 'memory store: what the decision rested on is not compared',
+    file: `${MEMORY}/transitions.ts`,
+    from: ' && row.decidedSeq === operation.decidedSeq;',
+    to: ';',
+    caughtBy: caughtBy('a claim that rests on fewer requests'),
+  },
+  {
+    name: 'memory store: an end forgets what was requested meanwhile',
+    file: `${MEMORY}/transitions.ts`,
+    from: 'const more = row.requestedSeq > row.decidedSeq;',
+    to: 'const more = false;',
+    caughtBy: caughtBy('finishes only the requests that were decided|lets a reboot that is with the host end first'),
+  },
+  {
+    name: 'memory store: an end finishes requests that it has not decided',
+    file: `${MEMORY}/transitions.ts`,
+    from: 'action.seq > row.decidedSeq ? action : finishedAction(action, row, now, error)',
+    to: 'finishedAction(action, row, now, error)',
+    caughtBy: caughtBy('finishes only the requests that were decided'),
+  },
+  {
+    name: 'memory store: a wait forgets what was requested meanwhile',
+    file: `${MEMORY}/transitions.ts`,
+    from: "if (row.requestedSeq > row.decidedSeq) return write(db, row, 'queued', 'requested'",
+    to: "if (false) return write(db, row, 'queued', 'requested'",
+    caughtBy: caughtBy('wait queues at once'),
+  },
+  {
+    name: 'memory store: an answer stands for requests that came after its command',
+    file: `${MEMORY}/claims.ts`,
+    from: 'decidedSeq: row.attemptSeq',
+    to: 'decidedSeq: row.requestedSeq',
+    caughtBy: caughtBy('keeps decidedSeq as the attempt had it'),
+  },
+  {
+    name: 'memory store: a further event on an open operation does not count',
+    file: `${MEMORY}/requests.ts`,
+    from: 'requestedSeq: open.requestedSeq + 1',
+    to: 'requestedSeq: open.requestedSeq',
+    caughtBy: caughtBy('adds requests to the open operation'),
+  },
+  {
+    name: 'memory store: an answer is taken without its fence',
+    file: `${MEMORY}/claims.ts`,
+    from: '    row.fence === answer.fence &&\n',
+    to: '',
+    caughtBy: caughtBy('for another attempt, fence, host'),
+  },
+  {
+    name: 'memory store: an answer is taken for another attempt',
+    file: `${MEMORY}/claims.ts`,
+    from: '    row.attempt === answer.attempt &&\n',
+    to: '',
+    caughtBy: caughtBy('for another attempt, fence, host'),
+  },
+  {
+    name: 'memory store: an answer is taken from another host',
+    file: `${MEMORY}/claims.ts`,
+    from: 'row.fence === answer.fence &&\n    row.host === answer.host;',
+    to: 'row.fence === answer.fence;',
+    caughtBy: caughtBy('for another attempt, fence, host'),
+  },
+  {
+    name: 'memory store: an answer is taken twice',
+    file: `${MEMORY}/claims.ts`,
+    from: "row?.state === 'dispatched' &&\n    row.attempt",
+    to: 'row?.attempt',
+    caughtBy: caughtBy('for an answer that was recorded'),
+  },
+  {
+    name: 'memory store: two operations of one volume are with a host at once',
+    file: `${MEMORY}/transitions.ts`,
+    from: "if ([...db.operations.values()].some((other) => excludes(other, row))) return 'excluded';",
+    to: '',
+    caughtBy: caughtBy('is excluded while another operation'),
+  },
+  {
+    name: "memory store: a lease does not keep others' claims away",
+    file: `${MEMORY}/tables.ts`,
+    from: 'return Math.max(own.getTime(), row.leaseUntil?.getTime() ?? 0);',
+    to: 'return own.getTime();',
+    caughtBy: caughtBy('claimDue takes queued operations oldest first'),
+  },
+  {
+    name: 'memory store: nobody comes back to a command whose deadline has passed',
+    file: `${MEMORY}/tables.ts`,
+    from: 'row.nextAt : row.deadline;',
+    to: 'row.nextAt : null;',
+    caughtBy: caughtBy('takes a dispatched one when its deadline has passed'),
+  },
+  {
+    name: 'memory store: a command that was never sent counts as an attempt',
+    file: `${MEMORY}/transitions.ts`,
+    from: 'attempt: row.attempt - 1,',
+    to: '',
+    caughtBy: caughtBy('takes the attempt back'),
+  },
+  {
+    name: 'memory store: a detach leaves an extend that no host has',
+    file: `${MEMORY}/server-requests.ts`,
+    from: "for (const row of open) if (row.kind === 'extend') endUnstarted(db, row, VOLUME_DETACHED);",
+    to: '',
+    caughtBy: caughtBy('requestDetach ends an extend'),
+  },
+  {
+    name: 'memory store: a delete leaves what no host has',
+    file: `${MEMORY}/server-requests.ts`,
+    from: 'if (ENDED_BY_DELETE.includes(row.kind)) endUnstarted(db, row, SERVER_DELETED);',
+    to: '',
+    caughtBy: caughtBy('requestDelete ends extends and attaches'),
+  },
+  {
+    name: 'memory store: a delete ends what a host has',
+    file: `${MEMORY}/server-requests.ts`,
+    from: "if (row.state === 'dispatched') return;",
+    to: '',
+    caughtBy: caughtBy('requestDelete leaves an extend that a host has'),
+  },
+  {
+    name: 'memory store: a host that was forced down counts as up',
+    file: `${MEMORY}/tables.ts`,
+    from: '!row.forcedDown && !stopped',
+    to: '!stopped',
+    caughtBy: { spec: 'test/engine/hosts.spec.ts', tests: 'a host that is forced down' },
+  },
+];
