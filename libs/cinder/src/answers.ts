@@ -99,6 +99,8 @@ export const volumesAnswer = z
 export const attachmentsAnswer = z
   .object({ attachments: z.array(attachmentSummary) })
   .transform((wire) => wire.attachments);
+/** Of the volume whose attachment was deleted; whoever answers without them has deleted nothing. */
+export const remainingAttachmentsAnswer = z.object({ attachments: z.array(z.looseObject({ id: z.string() })) });
 export const attachmentSummaryAnswer = z.object({ attachment: attachmentSummary }).transform((wire) => wire.attachment);
 /** `connection_info` stays unread here: parseConnectionInfo knows its forms, splitSecrets its secrets. */
 export const attachmentAnswer = z

@@ -451,6 +451,46 @@ describe('a peer that is not well', () => {
     expect(await codeOf(client.getVolume(VOLUME))).toBe('cinder-answer-invalid');
   });
 
+  const OTHER = '99999999-9999-4999-8999-999999999999';
+  it.each<[string, () => Promise<unknown>, Step]>([
+    ['the volume', () => client.getVolume(VOLUME), answer(200, { volume: volumeBody({}, OTHER) })],
+    [
+      'the attachment',
+      () => client.getAttachment(ATTACHMENT),
+      answer(200, { attachment: attachmentBody({ id: OTHER }) }),
+    ],
+    [
+      'the attachment that was updated',
+      () => client.updateAttachment(ATTACHMENT, { host: 'compute-1' }),
+      answer(200, { attachment: attachmentBody({ id: OTHER, connection_info: LOCAL }) }),
+    ],
+    [
+      'the volume that was reserved',
+      () => client.createAttachment(VOLUME, SERVER),
+      answer(200, { attachment: attachmentBody({ volume_id: OTHER }) }),
+    ],
+    [
+      'the server that it was reserved for',
+      () => client.createAttachment(VOLUME, SERVER),
+      answer(200, { attachment: attachmentBody({ instance: OTHER }) }),
+    ],
+  ])('an answer that is not about %s is invalid', async (_what, call, step) => {
+    peer.script(step);
+    expect(await codeOf(call())).toBe('cinder-answer-invalid');
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['deleteVolume', () => client.deleteVolume(VOLUME)],
+    ['beginDetaching', () => client.beginDetaching(VOLUME)],
+    ['rollDetaching', () => client.rollDetaching(VOLUME)],
+    ['completeExtend', () => client.completeExtend(VOLUME, false)],
+    ['completeAttachment', () => client.completeAttachment(ATTACHMENT)],
+    ['deleteAttachment', () => client.deleteAttachment(ATTACHMENT)],
+  ])('JSON that Cinder never answers to %s is not taken as done', async (_name, call) => {
+    peer.script(answer(200, { status: 'ok' }));
+    expect(await codeOf(call())).toBe('cinder-answer-invalid');
+  });
+
   it('an answer larger than accepted is not read', async () => {
     await reopen({ maxAnswerBytes: 1000 });
     peer.script(answer(200, { volume: volumeBody({ metadata: { big: 'x'.repeat(100_000) } }) }));

@@ -10,16 +10,17 @@ import {
   type ServerId,
   type VolumeId,
 } from '@novella/core';
-import { z } from 'zod';
 import {
   attachmentAnswer,
   attachmentsAnswer,
   attachmentSummaryAnswer,
   type AttachmentSummary,
+  remainingAttachmentsAnswer,
   type Volume,
   volumeAnswer,
   volumesAnswer,
 } from './answers.js';
+import { expectDone, expectNothing, ofSubject, parse } from './believed.js';
 import { splitSecrets } from './split-secrets.js';
 import { type Answer, type Call, CinderTransport } from './transport.js';
 
@@ -172,6 +173,7 @@ function volumeCalls(send: Send): VolumeCalls {
     const call: Call = { name, method: 'POST', ...route, path: `${path}/action`, body: { [action]: args } };
     const answer = await send(call);
     if (answer.kind === 'gone') throw volumeNotFound(volume);
+    expectNothing(call, answer);
   };
   return {
     beginDetaching: (volume) => act('beginDetaching', volume, 'os-begin_detaching', null),
@@ -182,7 +184,7 @@ function volumeCalls(send: Send): VolumeCalls {
       const call: Call = { name: 'getVolume', method: 'GET', ...about(volume) };
       const answer = await send(call);
       if (answer.kind === 'gone') throw volumeNotFound(volume);
-      return parse(call, answer, volumeAnswer);
+      return ofSubject(call, parse(call, answer, volumeAnswer), { id: volume });
     },
 
     async listVolumesDetail({ limit, marker, status, allProjects }) {
@@ -198,7 +200,9 @@ function volumeCalls(send: Send): VolumeCalls {
     },
 
     async deleteVolume(volume) {
-      await send({ name: 'deleteVolume', method: 'DELETE', ...about(volume) });
+      const call: Call = { name: 'deleteVolume', method: 'DELETE', ...about(volume) };
+      const answer = await send(call);
+      if (answer.kind === 'ok') expectNothing(call, answer);
     },
   };
 }
@@ -215,7 +219,7 @@ function attachmentCalls(send: Send): AttachmentCalls {
       const call: Call = { name: 'createAttachment', method: 'POST', ...route, body };
       const answer = await send(call);
       if (answer.kind === 'gone') throw volumeNotFound(volume);
-      return parse(call, answer, attachmentSummaryAnswer);
+      return ofSubject(call, parse(call, answer, attachmentSummaryAnswer), { volume, server });
     },
 
     async findAttachments(volume, server) {
@@ -231,7 +235,8 @@ function attachmentCalls(send: Send): AttachmentCalls {
       const call: Call = { name: 'getAttachment', method: 'GET', ...about(attachment, '3.27') };
       const answer = await send(call);
       if (answer.kind === 'gone') return null;
-      const { connectionInfo, ...summary } = parse(call, answer, attachmentAnswer);
+      const found = ofSubject(call, parse(call, answer, attachmentAnswer), { id: attachment });
+      const { connectionInfo, ...summary } = found;
       if (isEmpty(connectionInfo)) return { ...summary, connection: null, secret: null };
       return { ...summary, ...connected(connectionInfo) };
     },
@@ -239,17 +244,22 @@ function attachmentCalls(send: Send): AttachmentCalls {
     async updateAttachment(attachment, connector) {
       const body = { attachment: { connector } };
       const call: Call = { name: 'updateAttachment', method: 'PUT', ...about(attachment, '3.27'), body };
-      return connected(parse(call, await send(call), attachmentAnswer).connectionInfo);
+      const updated = ofSubject(call, parse(call, await send(call), attachmentAnswer), { id: attachment });
+      return connected(updated.connectionInfo);
     },
 
     async completeAttachment(attachment) {
       const body = { 'os-complete': {} };
       const call: Call = { name: 'completeAttachment', method: 'POST', ...about(attachment, '3.44', '/action'), body };
-      expectDone(call, await send(call));
+      const answer = await send(call);
+      expectDone(call, answer);
+      expectNothing(call, answer);
     },
 
     async deleteAttachment(attachment) {
-      await send({ name: 'deleteAttachment', method: 'DELETE', ...about(attachment, '3.27') });
+      const call: Call = { name: 'deleteAttachment', method: 'DELETE', ...about(attachment, '3.27') };
+      const answer = await send(call);
+      if (answer.kind === 'ok') parse(call, answer, remainingAttachmentsAnswer);
     },
   };
 }
@@ -263,19 +273,3 @@ const isEmpty = (record: object) => Object.keys(record).length === 0;
 
 const volumeNotFound = (volume: VolumeId) =>
   new NovellaError('volume-not-found', `Cinder has no volume ${volume}`, { volume });
-
-function expectDone(call: Call, answer: Answer): asserts answer is Answer & { kind: 'ok' } {
-  if (answer.kind === 'ok') return;
-  throw new NovellaError('cinder-refused', `Cinder has no longer what ${call.name} asked for`, answer.facts);
-}
-
-function parse<T>(call: Call, answer: Answer, schema: z.ZodType<T>): T {
-  expectDone(call, answer);
-  const parsed = schema.safeParse(answer.json);
-  if (parsed.success) return parsed.data;
-  // Zod names paths and what it expected, never what it got.
-  throw new NovellaError('cinder-answer-invalid', `Cinder's answer to ${call.name}: ${z.prettifyError(parsed.error)}`, {
-    call: call.name,
-    status: answer.status,
-  });
-}
