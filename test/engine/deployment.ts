@@ -159,7 +159,7 @@ export class Deployment {
     if (confirmed) await this.store.confirmReservations(created.operation, reserved);
   }
 
-  async acceptAttach(): Promise<string> {
+  async acceptAttach(confirmed = true): Promise<string> {
     const reserved = await this.store.reserveAttachment({
       serverId: SERVER,
       mapping: { ...MAPPING_INPUT, id: DATA_MAPPING, volumeId: DATA },
@@ -168,7 +168,8 @@ export class Deployment {
     });
     if (reserved.kind !== 'reserved') return reserved.kind;
     const attachmentId = this.volumes.reserve(DATA, SERVER);
-    await this.store.confirmReservations(reserved.operation, [{ mapping: DATA_MAPPING, attachmentId }]);
+    const attachments = [{ mapping: DATA_MAPPING, attachmentId }];
+    if (confirmed) await this.store.confirmReservations(reserved.operation, attachments);
     return 'accepted';
   }
 

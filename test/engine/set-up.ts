@@ -70,7 +70,7 @@ async function attachAll(to: Deployment): Promise<NonNullable<RecordChanges['map
     return {
       id,
       connection: to.volumes.connectionInfo,
-      sealedSecret: null,
+      sealedSecret: to.volumes.secret === null ? null : 'sealed',
       hostBytes: size,
       guestBytes: size,
       attached: true,

@@ -16,6 +16,8 @@ import {
 import { HOST } from '@novella/testing';
 
 type Method = keyof ClientOf<typeof computeRpc>;
+/** What becomes of one command: whether and how often the host acts, and what it then answers, and when. */
+export type Luck = (act: () => Outcome, answer: (outcome: Outcome, after?: Millis) => void, clock: Clock) => void;
 
 export interface SimulatedGuest {
   power: Extract<PowerState, 'running' | 'shutdown'>;
@@ -47,12 +49,16 @@ export class SimulatedHost {
   losesAnswers = 0;
   /** Takes so many commands without the sender hearing of it. */
   losesConfirms = 0;
+  /** How the sending of each of the next commands ends: there is no queue, or it is taken and nobody hears of it. */
+  readonly sending: ('no queue' | 'not heard' | null)[] = [];
   /** Commands of this kind do not fit their contract: nothing is sent. */
   refusesToSend: Method | null = null;
   /** A guest that starts sees the size that it knew, until it is told another. */
   startsBehind = false;
   /** What it can open of the secrets that commands carry; throws when it cannot. */
   unseal: ((sealed: string, boundTo: AttachmentId) => unknown) | null = null;
+  /** What becomes of each of the next commands; null: the host acts once and answers once. */
+  readonly luck: (Luck | null)[] = [];
   /** Takes commands and lets them lie. */
   hangs = false;
   /** Commands that were taken, by name. */
@@ -153,21 +159,34 @@ export class SimulatedHost {
     volume: VolumeId | null,
     act: () => Outcome,
   ) {
+    const actOnce = (): Outcome => this.outcome(method, token, server, opens, volume, act);
+    const answer = (outcome: Outcome, after?: Millis): void => {
+      const deliver = () => this.io.deliver({ host: this.name, token, outcome });
+      if (after === undefined) setImmediate(deliver);
+      else void this.io.clock.sleep(after).then(deliver);
+    };
+    const luck = this.luck.shift() ?? null;
     const work = () => {
-      const outcome = this.outcome(method, token, server, opens, volume, act);
+      if (luck !== null) {
+        luck(actOnce, answer, this.io.clock);
+        return;
+      }
+      const outcome = actOnce();
       if (this.losesAnswers > 0) this.losesAnswers -= 1;
-      else setImmediate(() => this.io.deliver({ host: this.name, token, outcome }));
+      else answer(outcome);
     };
     if (method === this.refusesToSend) {
       return Promise.reject(new NovellaError('rpc-message-invalid', 'the arguments do not fit'));
     }
+    const sent = this.sending.shift() ?? null;
+    if (sent === 'no queue') return Promise.reject(new NovellaError('rpc-no-route', 'the host has no queue'));
     this.taken.push(method);
     const delay = this.delays.shift();
     if (this.hangs) return Promise.resolve();
     if (delay === undefined) work();
     else void this.io.clock.sleep(delay).then(work);
-    if (this.losesConfirms === 0) return Promise.resolve();
-    this.losesConfirms -= 1;
+    if (this.losesConfirms === 0 && sent === null) return Promise.resolve();
+    if (sent === null) this.losesConfirms -= 1;
     return Promise.reject(new NovellaError('broker-unreachable', 'the link went down before the broker answered'));
   }
 

@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import { SERVER, VOLUME } from '@novella/testing';
 import { attached, built, stopped } from './set-up.js';
 import { accepts, type Begin, type Story } from './story.js';
@@ -51,7 +52,7 @@ export const SERVER_STORIES: Record<string, Story> = {
     ends: {
       server: { vmState: 'active', taskState: null, powerState: 'running' },
       guests: [{ power: 'running' }],
-      actions: [{ action: 'stop', message: 'Error' }, {}, {}],
+      actions: [{ action: 'stop', message: expect.stringMatching(/^Error: /) }, {}, {}],
     },
   },
   'a start': {
@@ -147,6 +148,9 @@ export const SERVER_STORIES: Record<string, Story> = {
       } as const;
       await world.store.acceptExternalEvents([{ ...posted, operation }], world.requester());
     },
-    ends: { server: { vmState: 'active' }, actions: [{ action: 'stop', message: 'Error' }, {}] },
+    ends: {
+      server: { vmState: 'active' },
+      actions: [{ action: 'stop', message: expect.stringMatching(/^Error: /) }, {}],
+    },
   },
 };

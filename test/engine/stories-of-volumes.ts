@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import { gib } from '@novella/core';
 import { CONNECTION, SERVER, VOLUME } from '@novella/testing';
 import { DATA } from './deployment.js';
@@ -97,7 +98,14 @@ export const VOLUME_STORIES: Record<string, Story> = {
     },
     ends: {
       ...withData,
-      actions: [{ message: 'Error', events: [{ result: 'Error', details: 'guest-busy: guest-busy' }] }, {}, {}],
+      actions: [
+        {
+          message: expect.stringMatching(/^Error: /),
+          events: [{ result: 'Error', details: 'guest-busy: guest-busy' }],
+        },
+        {},
+        {},
+      ],
     },
   },
   'a detach that the host refuses for good': {
@@ -204,6 +212,9 @@ export const VOLUME_STORIES: Record<string, Story> = {
       world.host.fails = { method: 'extend_volume', code: 'disk-cannot-grow', times: 1_000 };
       return world.acceptExtend();
     },
-    ends: { mappings: [{ size: 1 }], actions: [{ message: 'Error', events: [{ result: 'Error' }] }, {}] },
+    ends: {
+      mappings: [{ size: 1 }],
+      actions: [{ message: expect.stringMatching(/^Error: /), events: [{ result: 'Error' }] }, {}],
+    },
   },
 };

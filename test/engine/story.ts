@@ -9,6 +9,8 @@ export interface Story {
   readonly story: Begin;
   /** What must be so at the end, besides that nothing is open. */
   readonly ends: object;
+  /** Each call is to be broken in each way: some transitions follow from that alone. */
+  readonly breaksAll?: boolean;
 }
 
 /** A request of a user that is not refused. */

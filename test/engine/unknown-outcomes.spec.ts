@@ -157,7 +157,7 @@ describe('a command that does not fit its contract', () => {
       open: [],
       mappings: [{ volumeId: VOLUME }],
       attachments: [{ volume: VOLUME }],
-      actions: [{ message: 'Error' }, {}],
+      actions: [{ message: expect.stringMatching(/^Error: /) }, {}],
       guests: [{ server: SERVER, volumes: [VOLUME] }],
     });
   });

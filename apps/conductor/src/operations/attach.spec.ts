@@ -68,7 +68,7 @@ describe('attach decides', () => {
     expect(decide({ rows })).toMatchObject({ do: 'fail', error: { code: 'server-deleted' } });
   });
 
-  it('after a final failure, to make sure on the host that the device is not there', () => {
+  it('after a final failure, to make sure on the host that the device is not there (rules 3.4c, 3.7d)', () => {
     const plan = decide({ answer: failed('path-outside-roots'), rows: facts(), operation: at('on-host') });
     expect(plan).toMatchObject({
       do: 'dispatch',
@@ -102,7 +102,7 @@ describe('attach decides', () => {
     expect(decide({ answer, rows: facts(), operation: twice })).toMatchObject({ do: 'dispatch', step: 'off-host' });
   });
 
-  it('never to free the attachment while the host is away, but when it is fenced', () => {
+  it('never to free the attachment while the host is away, but when it is fenced (rule 3.3b)', () => {
     const undo = at('off-host', { error: failure('path-outside-roots', 'x') });
     const down = facts({ service: service({ up: false }) });
     const fenced = facts({ service: service({ up: false, forcedDown: true }) });
@@ -116,7 +116,7 @@ describe('attach decides', () => {
     expect(plan).not.toHaveProperty('error');
   });
 
-  it('to end with the first error and without the mapping once all is undone', () => {
+  it('to end with the first error and without the mapping once all is undone (rule 3.4c)', () => {
     const undone = at('released', { error: failure('path-outside-roots', 'x') });
     expect(decide({ rows: facts(), operation: undone })).toMatchObject({
       do: 'fail',

@@ -1,11 +1,11 @@
 import { assertNever, type ErrorRecord } from '@novella/core';
 import type { BlockDeviceMapping, OperationFacts } from '@novella/persistence';
-import { connect, reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
+import { connect, RECONNECT, reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
 import { proof, volumeDisk } from './disks.js';
 import { powerIsChanging } from './exclusion.js';
 import { failure } from './failure.js';
 import { OFF_HOST, release, RELEASE, RELEASED, volumeOffHost } from './off-host.js';
-import type { OperationFlow, Plan, StepDone, Turn } from './plan.js';
+import type { OperationFlow, Plan, Steps, Turn } from './plan.js';
 import { isBelieved, UNDO_AGAIN, waitFor } from './retry.js';
 
 /**
@@ -20,11 +20,19 @@ const CONNECT = 'connect';
 const ON_HOST = 'on-host';
 const COMPLETE = 'complete';
 const COMPLETED = 'completed';
+const STEPS = {
+  own: [CONNECT, COMPLETE, RELEASE, RECONNECT],
+  onHost: [ON_HOST, OFF_HOST],
+  reached: [COMPLETED, RELEASED],
+} as const satisfies Steps;
+type AttachPlan = Plan<typeof STEPS>;
 
-export const attach: OperationFlow<null> = {
+export const attach: OperationFlow<null, typeof STEPS> = {
+  steps: STEPS,
+
   readFacts: () => Promise.resolve(null),
 
-  decide(turn): Plan {
+  decide(turn): AttachPlan {
     const { operation, rows, answer } = turn;
     const mapping = rows.mappings[0];
     if (mapping === undefined) {
@@ -51,7 +59,7 @@ export const attach: OperationFlow<null> = {
     }
   },
 
-  async run(step, { rows }, io): Promise<StepDone> {
+  async run(step, { rows }, io) {
     const mapping = rows.mappings[0];
     if (mapping === undefined) throw new Error(`attach step ${step} without a mapping`);
     switch (step) {
@@ -70,13 +78,13 @@ export const attach: OperationFlow<null> = {
     }
   },
 
-  giveUp(step, turn, error): Plan {
+  giveUp(step, turn, error): AttachPlan {
     const mapping = turn.rows.mappings[0];
     return step === RELEASE || mapping === undefined ? UNDO_AGAIN : undo(turn, mapping, error);
   },
 };
 
-function forward(rows: OperationFacts, mapping: BlockDeviceMapping): Plan {
+function forward(rows: OperationFacts, mapping: BlockDeviceMapping): AttachPlan {
   const { instance, service } = rows;
   if (mapping.attachmentId === null) {
     // nova-api died between the row and Cinder's answer: nobody was told 200, so what Cinder may hold is let go.
@@ -100,7 +108,7 @@ function forward(rows: OperationFacts, mapping: BlockDeviceMapping): Plan {
   };
 }
 
-function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNullable<Turn['answer']>): Plan {
+function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNullable<Turn['answer']>): AttachPlan {
   switch (answer.status) {
     case 'attached': {
       const { hostBytes, guestBytes } = answer.disk;
@@ -122,6 +130,7 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
     case 'built':
     case 'deleted':
     case 'powered':
+      if (turn.operation.step === OFF_HOST) return UNDO_AGAIN;
       return waitFor(failure('internal', `the host answered an attach with "${answer.status}"`));
     default:
       return assertNever(answer);
@@ -129,5 +138,5 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
 }
 
 /** What no host was ever told of is on none; else the host is asked to make sure that the device is not there. */
-const undo = ({ operation, rows }: Turn, mapping: BlockDeviceMapping, error: ErrorRecord): Plan =>
+const undo = ({ operation, rows }: Turn, mapping: BlockDeviceMapping, error: ErrorRecord): AttachPlan =>
   operation.attempt === 0 ? release(mapping, error) : volumeOffHost(rows, mapping, error);

@@ -2,7 +2,7 @@ import { type ErrorRecord, NovellaError, type VolumeId } from '@novella/core';
 import type { BlockDeviceMapping, Operation, OperationFacts, RecordChanges } from '@novella/persistence';
 import { seal } from '@novella/sealing';
 import type { Connected } from '../volume-service.js';
-import type { FlowIo, Plan, StepDone } from './plan.js';
+import type { FlowIo, Plan, StepDone, Stored } from './plan.js';
 import { waitFor } from './retry.js';
 
 /** What operations of several kinds do with a volume's attachment at Cinder. */
@@ -29,23 +29,33 @@ export async function releaseAttachments(rows: OperationFacts, mapping: BlockDev
   for (const attachment of [...known, ...found]) await io.volumes.deleteAttachment(projectId, attachment);
 }
 
-const RECONNECT = 'reconnect ';
+export const RECONNECT = 'reconnect';
+type ReconnectStep = Stored<typeof RECONNECT>;
+type ReconnectPlan = Plan<{ own: readonly [typeof RECONNECT]; onHost: readonly []; reached: readonly [] }>;
+
 /**
  * A host that has a new key cannot read what was sealed to its old one: each secret is asked for again, one volume per
  * step, and then the command is sent again. Null when the error says something else.
  */
-export function reconnectFor(error: ErrorRecord, { mappings }: OperationFacts): Plan | null {
+export function reconnectFor(error: ErrorRecord, { mappings }: OperationFacts): ReconnectPlan | null {
   const first = mappings.find(({ sealedSecret }) => sealedSecret !== null);
   if (error.code !== 'secret-unreadable' || first === undefined) return null;
   return { ...waitFor(error), step: reconnectStep(first.volumeId) };
 }
 
 /** The step of `reconnectFor` that the operation is at; null when it is at another. */
-export const reconnecting = ({ step }: Operation): Plan | null =>
-  step?.startsWith(RECONNECT) === true ? { do: 'run', step } : null;
+export const reconnecting = ({ step }: Operation): ReconnectPlan | null =>
+  step !== null && isReconnect(step) ? { do: 'run', step } : null;
+
+const isReconnect = (step: string): step is ReconnectStep => step.startsWith(`${RECONNECT} `);
 
 /** Runs a step of `reconnectFor`; after the last volume `then` comes next. */
-export async function reconnect(step: string, rows: OperationFacts, io: FlowIo, then: string): Promise<StepDone> {
+export async function reconnect<Then extends string>(
+  step: ReconnectStep,
+  rows: OperationFacts,
+  io: FlowIo,
+  then: Then,
+): Promise<StepDone<Then | ReconnectStep>> {
   const sealed = rows.mappings.filter(({ sealedSecret }) => sealedSecret !== null);
   const at = sealed.findIndex(({ volumeId }) => step === reconnectStep(volumeId));
   const mapping = sealed[at];
@@ -59,7 +69,7 @@ export async function reconnect(step: string, rows: OperationFacts, io: FlowIo, 
   };
 }
 
-const reconnectStep = (volume: VolumeId): string => `${RECONNECT}${volume}`;
+const reconnectStep = (volume: VolumeId): ReconnectStep => `${RECONNECT} ${volume}`;
 
 function connected(
   { service }: OperationFacts,

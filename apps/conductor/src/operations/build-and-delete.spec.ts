@@ -125,14 +125,14 @@ describe('delete decides', () => {
     expect(decideDelete({ rows: facts({ others: [other] }) })).toMatchObject({ do: 'wait', for: 'server-task' });
   });
 
-  it('to wait for a host that is down, but not for one that is fenced', () => {
+  it('to wait for a host that is down, but not for one that is fenced (rule 3.3b)', () => {
     const down = service({ up: false });
     expect(decideDelete({ rows: facts({ service: down }) })).toMatchObject({ do: 'wait', for: 'host' });
     const fenced = service({ up: false, forcedDown: true });
     expect(decideDelete({ rows: facts({ service: fenced }) })).toMatchObject({ do: 'run', step: 'release' });
   });
 
-  it('to let attachments go only when the guest is reported gone', () => {
+  it('to let attachments go only when the guest is reported gone (rule 3.3b)', () => {
     expect(decideDelete({ answer: { status: 'deleted' } })).toMatchObject({ do: 'run', step: 'release' });
     expect(decideDelete({ answer: failed('hypervisor-refused') })).toMatchObject({ do: 'wait', countsAsFailure: true });
   });

@@ -1,11 +1,11 @@
 import { assertNever, type ErrorRecord } from '@novella/core';
 import type { Instance, OperationFacts, Service } from '@novella/persistence';
-import { connect, reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
+import { connect, RECONNECT, reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
 import { chooseHosts, roomNeeded } from './choose-hosts.js';
 import { connectedDisks, proof, readBack } from './disks.js';
 import { failure } from './failure.js';
 import { OFF_HOST, RELEASE, RELEASED, serverOffHost } from './off-host.js';
-import type { OperationFlow, Plan, StepDone, Turn } from './plan.js';
+import type { OperationFlow, Plan, Steps, Turn } from './plan.js';
 import { isBelieved, UNDO_AGAIN, waitFor } from './retry.js';
 
 /**
@@ -20,19 +20,27 @@ const CONNECT = 'connect';
 const ON_HOST = 'on-host';
 const COMPLETE = 'complete';
 const COMPLETED = 'completed';
+const STEPS = {
+  own: [CONNECT, COMPLETE, RELEASE, RECONNECT],
+  onHost: [ON_HOST, OFF_HOST],
+  reached: [COMPLETED, RELEASED],
+} as const satisfies Steps;
+type BuildPlan = Plan<typeof STEPS>;
 
 interface BuildFacts {
-  /** Where the server could be placed, the best first; null when it has a host. */
+  /** Where the server could be placed; null when it has a host, or is being undone without one. */
   readonly services: readonly Service[] | null;
 }
 
-export const build: OperationFlow<BuildFacts> = {
-  async readFacts({ rows, answer }, io) {
-    const placing = answer === null && rows.instance.host === null;
+export const build: OperationFlow<BuildFacts, typeof STEPS> = {
+  steps: STEPS,
+
+  async readFacts({ operation, rows, answer }, io) {
+    const placing = answer === null && operation.step === null && rows.instance.host === null;
     return { services: placing ? await io.computeServices() : null };
   },
 
-  decide(turn, { services }): Plan {
+  decide(turn, { services }): BuildPlan {
     const { operation, rows, answer } = turn;
     if (rows.instance.deletedAt !== null) {
       return { do: 'fail', error: operation.error ?? failure('server-deleted', 'the server is deleted') };
@@ -57,7 +65,7 @@ export const build: OperationFlow<BuildFacts> = {
     }
   },
 
-  async run(step, { rows }, io): Promise<StepDone> {
+  async run(step, { rows }, io) {
     switch (step) {
       case CONNECT: {
         // One at a time, so that what Cinder has connected is stored before it begins with the next.
@@ -78,10 +86,10 @@ export const build: OperationFlow<BuildFacts> = {
     }
   },
 
-  giveUp: (step, turn, error): Plan => (step === RELEASE ? UNDO_AGAIN : undo(turn, error)),
+  giveUp: (step, turn, error): BuildPlan => (step === RELEASE ? UNDO_AGAIN : undo(turn, error)),
 };
 
-function forward(turn: Turn, services: readonly Service[] | null): Plan {
+function forward(turn: Turn, services: readonly Service[] | null): BuildPlan {
   const { instance, mappings, service } = turn.rows;
   if (instance.taskState === 'deleting') {
     return undo(turn, failure('server-deleted', 'the server was deleted while it was being built'));
@@ -124,7 +132,7 @@ function forward(turn: Turn, services: readonly Service[] | null): Plan {
   };
 }
 
-function decideOnAnswer(turn: Turn, answer: NonNullable<Turn['answer']>): Plan {
+function decideOnAnswer(turn: Turn, answer: NonNullable<Turn['answer']>): BuildPlan {
   const { operation, rows } = turn;
   switch (answer.status) {
     case 'built':
@@ -148,6 +156,7 @@ function decideOnAnswer(turn: Turn, answer: NonNullable<Turn['answer']>): Plan {
     case 'attached':
     case 'detached':
     case 'powered':
+      if (operation.step === OFF_HOST) return UNDO_AGAIN;
       return waitFor(failure('internal', `the host answered a build with "${answer.status}"`));
     default:
       return assertNever(answer);
@@ -155,10 +164,10 @@ function decideOnAnswer(turn: Turn, answer: NonNullable<Turn['answer']>): Plan {
 }
 
 /** What no host was ever told of is on none. */
-const undo = ({ operation, rows }: Turn, error: ErrorRecord): Plan =>
+const undo = ({ operation, rows }: Turn, error: ErrorRecord): BuildPlan =>
   operation.attempt === 0 ? { do: 'run', step: RELEASE, error } : serverOffHost(rows, error);
 
-function succeed({ instance, mappings }: OperationFacts): Plan {
+function succeed({ instance, mappings }: OperationFacts): BuildPlan {
   return {
     do: 'succeed',
     ...proof(mappings),
@@ -173,7 +182,7 @@ function succeed({ instance, mappings }: OperationFacts): Plan {
   };
 }
 
-function fail({ instance, mappings }: OperationFacts, error: ErrorRecord): Plan {
+function fail({ instance, mappings }: OperationFacts, error: ErrorRecord): BuildPlan {
   return {
     do: 'fail',
     error,

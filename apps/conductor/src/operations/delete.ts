@@ -2,8 +2,8 @@ import { assertNever, NovellaError, type VolumeId } from '@novella/core';
 import { releaseAttachments } from './attachments.js';
 import { hostIsActing } from './exclusion.js';
 import { failure } from './failure.js';
-import { RELEASE, RELEASED, serverOffHost } from './off-host.js';
-import type { FlowIo, OperationFlow, Plan, StepDone, Turn } from './plan.js';
+import { OFF_HOST, RELEASE, RELEASED, serverOffHost } from './off-host.js';
+import type { FlowIo, OperationFlow, Plan, Steps, Turn } from './plan.js';
 import { waitFor } from './retry.js';
 
 /**
@@ -13,13 +13,18 @@ import { waitFor } from './retry.js';
  *
  *   off-host -> release -> deleted
  */
+const STEPS = { own: [RELEASE], onHost: [OFF_HOST], reached: [RELEASED] } as const satisfies Steps;
+type DeletePlan = Plan<typeof STEPS>;
+
 /** nova:nova/compute/manager.py _cleanup_volumes goes on after the first. */
 const DELETE_VOLUME_RETRIES = 5;
 
-export const deleteServer: OperationFlow<null> = {
+export const deleteServer: OperationFlow<null, typeof STEPS> = {
+  steps: STEPS,
+
   readFacts: () => Promise.resolve(null),
 
-  decide(turn): Plan {
+  decide(turn): DeletePlan {
     const { operation, rows, answer } = turn;
     if (answer !== null) return decideOnAnswer(answer);
     if (rows.instance.deletedAt !== null) return { do: 'succeed' };
@@ -40,8 +45,7 @@ export const deleteServer: OperationFlow<null> = {
     }
   },
 
-  async run(step, turn, io): Promise<StepDone> {
-    if (step !== RELEASE) throw new Error(`delete has no step ${step}`);
+  async run(_release, turn, io) {
     const { mappings } = turn.rows;
     for (const mapping of mappings) await releaseAttachments(turn.rows, mapping, io);
     for (const { deleteOnTermination, volumeId } of mappings) {
@@ -61,7 +65,7 @@ async function deleteVolume({ operation, rows }: Turn, volume: VolumeId, io: Flo
   }
 }
 
-function decideOnAnswer(answer: NonNullable<Turn['answer']>): Plan {
+function decideOnAnswer(answer: NonNullable<Turn['answer']>): DeletePlan {
   switch (answer.status) {
     case 'deleted':
       return { do: 'run', step: RELEASE };

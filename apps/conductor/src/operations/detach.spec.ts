@@ -21,7 +21,7 @@ describe('detach decides', () => {
     expect(decide({ rows: facts({ service: down }) })).toEqual({ do: 'run', step: 'begin' });
   });
 
-  it('to take the device from the host before anything is let go', () => {
+  it('to take the device from the host before anything is let go (rule 3.3b)', () => {
     expect(decide({ operation: at('off-host') })).toMatchObject({
       do: 'dispatch',
       step: 'off-host',
@@ -29,7 +29,7 @@ describe('detach decides', () => {
     });
   });
 
-  it('to let the attachment go once the host has reported the device gone, and to name it to no host again', () => {
+  it('to let the attachment go once the host has reported the device gone, and to name it to no host again (rule 3.3b)', () => {
     expect(decide({ operation: at('off-host', { attempt: 1 }), answer: { status: 'detached' } })).toMatchObject({
       do: 'run',
       step: 'release',
@@ -48,14 +48,14 @@ describe('detach decides', () => {
     expect(decide({ rows: facts({ mappings: [] }) })).toEqual({ do: 'succeed' });
   });
 
-  it('to wait for a host that is away, but not for one that is fenced', () => {
+  it('to wait for a host that is away, but not for one that is fenced (rule 3.3b)', () => {
     const rows = facts({ service: down });
     expect(decide({ operation: at('off-host'), rows })).toMatchObject({ do: 'wait', for: 'host' });
     const fenced = facts({ service: service({ up: false, forcedDown: true }) });
     expect(decide({ operation: at('off-host'), rows: fenced })).toMatchObject({ do: 'run', step: 'release' });
   });
 
-  it('to measure again when a deadline has passed, whatever it was before', () => {
+  it('to measure again when a deadline has passed, whatever it was before (rule 3.3a)', () => {
     const late = at('off-host', { attempt: 7, failures: 9 });
     expect(decide({ operation: late })).toMatchObject({ do: 'dispatch', command: { method: 'detach_volume' } });
   });
@@ -118,7 +118,7 @@ describe('detach gives up', () => {
     // The volume is no longer detaching; the reason is still why the guest kept it.
     ['roll', { do: 'fail', error: { code: 'guest-busy' } }],
     ['release', { do: 'wait', for: 'retry' }],
-  ])('on %s at Cinder so', (step, plan) => {
+  ] as const)('on %s at Cinder so', (step, plan) => {
     expect(detach.giveUp?.(step, turn, refused)).toMatchObject(plan);
   });
 });

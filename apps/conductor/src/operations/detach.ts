@@ -1,10 +1,10 @@
 import { assertNever, NovellaError } from '@novella/core';
 import type { BlockDeviceMapping } from '@novella/persistence';
-import { reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
+import { RECONNECT, reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
 import { failure } from './failure.js';
 import { OFF_HOST, release, RELEASE, RELEASED, volumeOffHost } from './off-host.js';
-import type { OperationFlow, Plan, StepDone, Turn } from './plan.js';
-import { isBelieved, UNDO_AGAIN, waitFor } from './retry.js';
+import type { OperationFlow, Plan, Steps, Turn } from './plan.js';
+import { isBelieved, waitFor } from './retry.js';
 
 /**
  * Detaches a volume from a server.
@@ -18,11 +18,19 @@ import { isBelieved, UNDO_AGAIN, waitFor } from './retry.js';
 const BEGIN = 'begin';
 const ROLL = 'roll';
 const ROLLED = 'rolled';
+const STEPS = {
+  own: [BEGIN, RELEASE, ROLL, RECONNECT],
+  onHost: [OFF_HOST],
+  reached: [RELEASED, ROLLED],
+} as const satisfies Steps;
+type DetachPlan = Plan<typeof STEPS>;
 
-export const detach: OperationFlow<null> = {
+export const detach: OperationFlow<null, typeof STEPS> = {
+  steps: STEPS,
+
   readFacts: () => Promise.resolve(null),
 
-  decide(turn): Plan {
+  decide(turn): DetachPlan {
     const { operation, rows, answer } = turn;
     const mapping = rows.mappings[0];
     // It is as it was asked for, whoever has done it.
@@ -42,7 +50,7 @@ export const detach: OperationFlow<null> = {
     }
   },
 
-  async run(step, { rows }, io): Promise<StepDone> {
+  async run(step, { rows }, io) {
     const mapping = rows.mappings[0];
     if (mapping === undefined) throw new Error(`detach step ${step} without a mapping`);
     const { projectId } = rows.instance;
@@ -62,15 +70,16 @@ export const detach: OperationFlow<null> = {
     }
   },
 
-  giveUp(step, { operation }, error): Plan {
-    if (step === RELEASE) return UNDO_AGAIN;
+  giveUp(step, { operation }, error): DetachPlan {
+    // Nothing is undone here, so that Cinder refuses is the only reason there is.
+    if (step === RELEASE) return waitFor(error);
     if (step === BEGIN) return { do: 'fail', error };
     if (step === ROLL) return { do: 'fail', error: operation.error ?? error };
     return { do: 'run', step: ROLL, error };
   },
 };
 
-function forward({ operation, rows }: Turn, mapping: BlockDeviceMapping): Plan {
+function forward({ operation, rows }: Turn, mapping: BlockDeviceMapping): DetachPlan {
   if (rows.instance.deletedAt !== null || rows.instance.taskState === 'deleting') {
     return { do: 'fail', error: failure('server-deleted', 'the server is being deleted') };
   }
@@ -78,7 +87,7 @@ function forward({ operation, rows }: Turn, mapping: BlockDeviceMapping): Plan {
   return reconnecting(operation) ?? volumeOffHost(rows, mapping, null);
 }
 
-function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNullable<Turn['answer']>): Plan {
+function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNullable<Turn['answer']>): DetachPlan {
   switch (answer.status) {
     case 'detached':
       return release(mapping);

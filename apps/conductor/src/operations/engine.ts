@@ -1,5 +1,5 @@
 import type { OperationResult } from '@novella/contracts';
-import { type Millis, millis, seconds } from '@novella/core';
+import { type Millis, millis, type OperationId, seconds } from '@novella/core';
 import type { Operation } from '@novella/persistence';
 import { LEASE, type TurnIo, Turns } from './turns.js';
 
@@ -30,6 +30,10 @@ const AWAKE = 'awake';
 export class Engine {
   private readonly turns: Turns;
   private readonly working = new Set<Promise<void>>();
+  /** Claimed and in a turn here; who is in it twice is in two. */
+  private readonly inTurns: OperationId[] = [];
+  /** A lease of ours may be on an operation that nobody here works on: the store was away when that ended, or began. */
+  private mayHoldMore = false;
   private readonly stopping = new AbortController();
   private nap = new AbortController();
   private hinted = false;
@@ -63,22 +67,27 @@ export class Engine {
   /** A host's answer to a command. Resolves when it is recorded; rejects while it cannot be (the store is away). */
   async answer({ host, token, outcome }: OperationResult): Promise<void> {
     const { operation: id, attempt, fence } = token;
-    const operation = await this.io.store.claimForResult(
-      { operation: id, attempt, fence, host },
-      this.options.name,
-      LEASE,
-    );
-    if (operation === null) {
-      this.io.log.info('an answer that nobody waits for', { operation: id, attempt, host, status: outcome.status });
-      return;
-    }
-    await this.turns.run(operation, outcome);
-    this.hint();
+    await this.inTurn(id, async () => {
+      const operation = await this.io.store.claimForResult(
+        { operation: id, attempt, fence, host },
+        this.options.name,
+        LEASE,
+      );
+      if (operation === null) {
+        this.io.log.info('an answer that nobody waits for', { operation: id, attempt, host, status: outcome.status });
+        return;
+      }
+      await this.turns.run(operation, outcome);
+      this.hint();
+    });
   }
 
   private async run(): Promise<void> {
     await this.takeOverFromLastRun();
-    while (!this.stopping.signal.aborted) await this.sleep(await this.claimAndStart());
+    while (!this.stopping.signal.aborted) {
+      await this.sleep(await this.claimAndStart());
+      await this.giveBack();
+    }
   }
 
   /** Whoever had this name before has ended: its leases need not be waited for. Without it they run out by themselves. */
@@ -87,7 +96,33 @@ export class Engine {
       const interrupted = await this.io.store.takeOver({ claimedBy: this.options.name });
       if (interrupted > 0) this.io.log.info('operations of the last run go on', { interrupted });
     } catch (error) {
-      this.io.log.warn('operations of the last run wait for their leases to end', { error });
+      this.io.log.warn('operations of the last run cannot be taken over yet', { error });
+      this.mayHoldMore = true;
+    }
+  }
+
+  /** A turn that was cut short, and a claim whose answer was lost, would else wait for the lease to end. */
+  private async giveBack(): Promise<void> {
+    if (!this.mayHoldMore || this.stopping.signal.aborted) return;
+    this.mayHoldMore = false;
+    const except = this.inTurns.length === 0 ? {} : { except: [...this.inTurns] };
+    try {
+      const interrupted = await this.io.store.takeOver({ claimedBy: this.options.name, ...except });
+      if (interrupted > 0) this.io.log.info('operations that were cut short go on', { interrupted });
+    } catch {
+      this.mayHoldMore = true;
+    }
+  }
+
+  private async inTurn(operation: OperationId, work: () => Promise<void>): Promise<void> {
+    this.inTurns.push(operation);
+    try {
+      await work();
+    } catch (error) {
+      this.mayHoldMore = true;
+      throw error;
+    } finally {
+      this.inTurns.splice(this.inTurns.indexOf(operation), 1);
     }
   }
 
@@ -103,15 +138,15 @@ export class Engine {
       return millis(Math.max(SHORTEST_PAUSE, Math.min(next ?? this.options.sweep, this.options.sweep)));
     } catch (error) {
       this.io.log.error('operations cannot be claimed', { error });
+      this.mayHoldMore = true;
       return STORE_AWAY;
     }
   }
 
   private begin(operation: Operation): void {
-    const work = this.turns
-      .run(operation, null)
+    const work = this.inTurn(operation.id, () => this.turns.run(operation, null))
       .catch((error: unknown) => {
-        // The lease ends, and whoever claims the operation next goes on from its row.
+        // Whoever claims the operation next goes on from its row.
         this.io.log.error('a turn was cut short', { operation: operation.id, kind: operation.kind, error });
       })
       .finally(() => {

@@ -15,14 +15,39 @@ const failed = (code: ErrorCode): Outcome => ({
   error: { code, grade: ERRORS[code], message: code, facts: {} },
 });
 
-describe('extend decides', () => {
-  it('to tell the host what Cinder says now, when the host is up', () => {
+describe('extend asks Cinder', () => {
+  const asking = async (step: string | null): Promise<number> => {
+    let asked = 0;
+    const volumes = {
+      volume: () => {
+        asked += 1;
+        return Promise.resolve({ size: gib(2), status: 'in-use', extendingTo: null });
+      },
+    };
+    await extend.readFacts(turn({ operation: operation({ step }) }), { volumes } as unknown as FlowIo);
+    return asked;
+  };
+
+  it.each([[null], ['on-host']])('for the size before the host is told of it: %s', async (step) => {
+    expect(await asking(step)).toBe(1);
+  });
+
+  it.each(['tell-grown', 'told-grown', 'tell-failed', 'told-failed', `reconnect ${VOLUME}`])(
+    'for nothing where no answer could change the end: %s',
+    async (step) => {
+      expect(await asking(step)).toBe(0);
+    },
+  );
+});
+
+describe('extend decides (rule 2.4b)', () => {
+  it('to tell the host what Cinder says now, when the host is up (rule 2.4a)', () => {
     const plan = decide();
     expect(plan).toMatchObject({ do: 'dispatch', host: 'compute-1', command: { args: { wantedBytes: TWO } } });
     expect(plan).toMatchObject({ changes: { mappings: [{ wantedBytes: TWO }] } });
   });
 
-  it('to want less by the overhead recorded at attach', () => {
+  it('to want less by the overhead recorded at attach (rule 3.2d)', () => {
     const rows = facts({ mappings: [mapping({ overheadBytes: bytes(2_097_152) })] });
     expect(decide({ rows })).toMatchObject({ command: { args: { wantedBytes: TWO - 2_097_152 } } });
   });
@@ -57,11 +82,11 @@ describe('extend decides', () => {
   it.each([
     ['down', service({ up: false })],
     ['unknown', null],
-  ])('to wait for a host that is %s', (_, down) => {
+  ])('to wait for a host that is %s (rule 3.1b)', (_, down) => {
     expect(decide({ rows: facts({ service: down }) })).toMatchObject({ do: 'wait', for: 'host' });
   });
 
-  it('success only with the sizes that were read back', () => {
+  it('success only with the sizes that were read back (rule 3.2a)', () => {
     const answer: Outcome = { status: 'grown', hostBytes: TWO, guestBytes: TWO };
     expect(decide({ answer }, null)).toMatchObject({
       do: 'succeed',
@@ -71,7 +96,7 @@ describe('extend decides', () => {
     });
   });
 
-  it('success that is visible at the next start when the guest is off', () => {
+  it('success that is visible at the next start when the guest is off (rules 3.2a, 2.6e)', () => {
     const answer: Outcome = { status: 'grown', hostBytes: TWO, guestBytes: null };
     expect(decide({ answer }, null)).toMatchObject({ do: 'succeed', verifiedBy: 'host-device', visible: 'next-start' });
   });
@@ -79,7 +104,7 @@ describe('extend decides', () => {
   it.each([
     ['guest', { hostBytes: TWO, guestBytes: gibToBytes(gib(1)) }],
     ['host, with the guest off,', { hostBytes: gibToBytes(gib(1)), guestBytes: null }],
-  ])('no success when the %s has less than was wanted', (_, sizes) => {
+  ])('no success when the %s has less than was wanted (rule 3.2b)', (_, sizes) => {
     const rows = facts({ mappings: [mapping({ wantedBytes: TWO })] });
     const plan = decide({ answer: { status: 'grown', ...sizes }, rows }, null);
     expect(plan).toMatchObject({ do: 'wait', error: { code: 'guest-size-not-reached' }, countsAsFailure: true });

@@ -1,10 +1,10 @@
 import { assertNever, type GiB } from '@novella/core';
 import type { BlockDeviceMapping } from '@novella/persistence';
-import { reconnect, reconnectFor, reconnecting } from './attachments.js';
+import { RECONNECT, reconnect, reconnectFor, reconnecting } from './attachments.js';
 import { proof, shownSize, visibleBytes, volumeSize } from './disks.js';
 import { powerIsChanging } from './exclusion.js';
 import { failure } from './failure.js';
-import type { OperationFlow, Plan, Turn } from './plan.js';
+import type { OperationFlow, Plan, Steps, Turn } from './plan.js';
 import { afterFailure } from './retry.js';
 
 /**
@@ -28,17 +28,27 @@ const TELL_GROWN = 'tell-grown';
 const TELL_FAILED = 'tell-failed';
 const TOLD_GROWN = 'told-grown';
 const TOLD_FAILED = 'told-failed';
+const STEPS = {
+  own: [TELL_GROWN, TELL_FAILED, RECONNECT],
+  onHost: [],
+  reached: [AGAIN, TOLD_GROWN, TOLD_FAILED],
+} as const satisfies Steps;
+type ExtendPlan = Plan<typeof STEPS>;
 
-export const extend: OperationFlow<ExtendFacts> = {
+export const extend: OperationFlow<ExtendFacts, typeof STEPS> = {
+  steps: STEPS,
+
   async readFacts({ operation, rows, answer }, io) {
-    if (answer !== null || operation.volumeId === null || rows.instance.deletedAt !== null) return { size: null };
+    const { step } = operation;
+    if (answer !== null || (step !== null && step !== AGAIN)) return { size: null };
+    if (operation.volumeId === null || rows.instance.deletedAt !== null) return { size: null };
     const connection = rows.mappings[0]?.connection ?? null;
     if (connection === null) return { size: null };
     const { size, extendingTo } = await io.volumes.volume(rows.instance.projectId, operation.volumeId);
     return { size: connection.format === 'qcow2' ? (extendingTo ?? size) : size };
   },
 
-  decide(turn, { size }) {
+  decide(turn, { size }): ExtendPlan {
     const { operation, rows, answer } = turn;
     const mapping = rows.mappings[0];
     if (operation.step === TELL_GROWN || operation.step === TELL_FAILED) return { do: 'run', step: operation.step };
@@ -105,7 +115,7 @@ export const extend: OperationFlow<ExtendFacts> = {
     step === TELL_GROWN || step === TELL_FAILED ? afterTelling(step, turn) : { do: 'fail', error },
 };
 
-function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNullable<Turn['answer']>): Plan {
+function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNullable<Turn['answer']>): ExtendPlan {
   switch (answer.status) {
     case 'grown': {
       const seen = answer.guestBytes ?? answer.hostBytes;
@@ -139,13 +149,13 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
 
 const isGrownByHost = ({ connection }: BlockDeviceMapping): boolean => connection?.format === 'qcow2';
 
-function tellingOfFailure(plan: Plan, mapping: BlockDeviceMapping): Plan {
+function tellingOfFailure(plan: ReturnType<typeof afterFailure>, mapping: BlockDeviceMapping): ExtendPlan {
   if (plan.do !== 'fail' || !isGrownByHost(mapping)) return plan;
   return { do: 'run', step: TELL_FAILED, error: plan.error };
 }
 
 /** What was read back is in the record by now. */
-function afterTelling(step: string, { operation, rows }: Turn): Plan {
+function afterTelling(step: string, { operation, rows }: Turn): ExtendPlan {
   if (step === TELL_GROWN || step === TOLD_GROWN) return { do: 'succeed', ...proof(rows.mappings) };
   return { do: 'fail', error: operation.error ?? failure('internal', 'why the extend failed was not kept') };
 }

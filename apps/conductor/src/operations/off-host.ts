@@ -13,8 +13,18 @@ export const OFF_HOST = 'off-host';
 export const RELEASE = 'release';
 export const RELEASED = 'released';
 
+type OffHostPlan = Plan<{
+  own: readonly [typeof RELEASE];
+  onHost: readonly [typeof OFF_HOST];
+  reached: readonly [typeof RELEASED];
+}>;
+
 /** `error`: why it is undone; null when it is what was asked for. */
-export function volumeOffHost(rows: OperationFacts, mapping: BlockDeviceMapping, error: ErrorRecord | null): Plan {
+export function volumeOffHost(
+  rows: OperationFacts,
+  mapping: BlockDeviceMapping,
+  error: ErrorRecord | null,
+): OffHostPlan {
   const because = error === null ? {} : { error };
   const { instance, service } = rows;
   const disk = volumeDisk(mapping);
@@ -31,14 +41,14 @@ export function volumeOffHost(rows: OperationFacts, mapping: BlockDeviceMapping,
 }
 
 /** No command names the volume any more from here on, so that no host opens it again. */
-export const release = ({ id }: BlockDeviceMapping, error: ErrorRecord | null = null): Plan => ({
+export const release = ({ id }: BlockDeviceMapping, error: ErrorRecord | null = null): OffHostPlan => ({
   do: 'run',
   step: RELEASE,
   changes: { mappings: [{ id, connection: null, sealedSecret: null }] },
   ...(error === null ? {} : { error }),
 });
 
-export function serverOffHost(rows: OperationFacts, error: ErrorRecord | null): Plan {
+export function serverOffHost(rows: OperationFacts, error: ErrorRecord | null): OffHostPlan {
   const because = error === null ? {} : { error };
   const { instance, service } = rows;
   if (instance.host === null || service?.forcedDown === true) return { do: 'run', step: RELEASE, ...because };

@@ -14,14 +14,34 @@ import type { Capacity, Operation, OperationFacts, RecordChanges, Service } from
 import type { VolumeService } from '../volume-service.js';
 
 /**
- * What the engine does next with an operation. A plan is data: `decide` makes it without touching anything, the engine
- * carries it out, so every branch of a flow is a row of a table test.
+ * The steps of a kind, by their names. Each is stored before it begins, so an operation may be found at any of them;
+ * test/engine asks of each that it was entered, failed, repeated and cut off.
  */
-export type Plan =
+export interface Steps {
+  /** The conductor's own, at the volume service. */
+  readonly own: readonly string[];
+  /** A host's, each one command. */
+  readonly onHost: readonly string[];
+  /** Ends of own steps, with nothing to run before the next decision. */
+  readonly reached: readonly string[];
+}
+
+/** A step as it is stored: its name; of `reconnect`, which is one step per volume, also the volume. */
+export type Stored<Name extends string> = Name extends 'reconnect' ? `${Name} ${string}` : Name;
+type OwnStep<S extends Steps> = Stored<S['own'][number]>;
+type AnyStep<S extends Steps> = Stored<S[keyof Steps][number]>;
+
+export const NO_STEPS = { own: [], onHost: [], reached: [] } as const satisfies Steps;
+
+/**
+ * What the engine does next with an operation. A plan is data: `decide` makes it without touching anything, the engine
+ * carries it out, so every branch of a flow is a row of a table test. It names no step that the kind has not.
+ */
+export type Plan<S extends Steps = Steps> =
   /** Send a command; the host's answer, or its deadline, brings the operation back. */
   | {
       readonly do: 'dispatch';
-      readonly step: string | null;
+      readonly step: Stored<S['onHost'][number]> | null;
       readonly host: HostName;
       readonly command: Command;
       /** What made an undo necessary; kept until the end. */
@@ -29,7 +49,12 @@ export type Plan =
       readonly changes?: RecordChanges;
     }
   /** A step of the conductor's own, at the volume service. It is stored, with what the last one changed, before it runs. */
-  | { readonly do: 'run'; readonly step: string; readonly changes?: RecordChanges; readonly error?: ErrorRecord }
+  | {
+      readonly do: 'run';
+      readonly step: OwnStep<S>;
+      readonly changes?: RecordChanges;
+      readonly error?: ErrorRecord;
+    }
   /** Take the server's room on one of `hosts`, the best first. */
   | { readonly do: 'place'; readonly hosts: readonly HostName[]; readonly need: Capacity }
   /** `for` has a wake-up of its own; the backoff is only the second way out. */
@@ -37,7 +62,7 @@ export type Plan =
       readonly do: 'wait';
       readonly for: WaitingFor;
       /** Where to go on; unchanged when left out. */
-      readonly step?: string;
+      readonly step?: AnyStep<S>;
       readonly error?: ErrorRecord;
       readonly countsAsFailure?: boolean;
     }
@@ -79,18 +104,19 @@ export interface FlowIo {
  * One kind of operation: reads what it must know, decides, and runs the steps that it has named. `Facts` are what
  * `readFacts` adds to the rows.
  */
-export interface OperationFlow<Facts> {
+export interface OperationFlow<Facts, S extends Steps = Steps> {
+  readonly steps: S;
   /** No writes. Errors of the volume service are thrown and become a wait or a failure by their code. */
   readFacts(turn: Turn, io: FlowIo): Promise<Facts>;
   /** Pure. The operation's `step` says how far it has come. */
-  decide(turn: Turn, facts: Facts): Plan;
+  decide(turn: Turn, facts: Facts): Plan<S>;
   /** Runs the step that `decide` named; repeatable. Answers the step that comes next and what the rows shall say. */
-  run?(step: string, turn: Turn, io: FlowIo): Promise<StepDone>;
+  run?(step: OwnStep<S>, turn: Turn, io: FlowIo): Promise<StepDone<AnyStep<S>>>;
   /** Pure. What to do when a step has failed with an error that no retry mends; without it the step is tried again. */
-  giveUp?(step: string, turn: Turn, error: ErrorRecord): Plan;
+  giveUp?(step: OwnStep<S>, turn: Turn, error: ErrorRecord): Plan<S>;
 }
 
-export interface StepDone {
-  readonly next: string;
+export interface StepDone<Step extends string = string> {
+  readonly next: Step;
   readonly changes?: RecordChanges;
 }

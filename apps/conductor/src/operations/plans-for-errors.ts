@@ -15,7 +15,7 @@ export function planForError(thrown: unknown): Plan {
 }
 
 /** A step of several must not end the operation where it stands: the flow says how to give up on it. */
-export function stepFailed(step: string, turn: Turn, flow: OperationFlow<never>, thrown: unknown): Plan {
+export function stepFailed(step: string, turn: Turn, flow: OperationFlow<unknown>, thrown: unknown): Plan {
   const plan = planForError(thrown);
   if (plan.do === 'fail' && flow.giveUp !== undefined) return flow.giveUp(step, turn, plan.error);
   return keepingReason(plan.do === 'fail' ? waitFor(plan.error) : plan, turn.operation);

@@ -1,11 +1,13 @@
 import { failure } from './failure.js';
-import type { OperationFlow } from './plan.js';
+import { NO_STEPS, type OperationFlow } from './plan.js';
 
 /**
  * The `power-update` event is for bare metal (Ironic); a hypervisor knows its guests' power itself, as Nova's libvirt
  * driver raises not-implemented. It ends as a failure that can be read, never as a success that did nothing.
  */
-export const powerUpdate: OperationFlow<null> = {
+export const powerUpdate: OperationFlow<null, typeof NO_STEPS> = {
+  steps: NO_STEPS,
+
   readFacts: () => Promise.resolve(null),
   decide: ({ operation }) => ({
     do: 'fail',

@@ -111,7 +111,7 @@ describe.each(['start', 'stop', 'reboot'] as const)('%s decides', (kind) => {
 });
 
 describe('a guest that runs after it', () => {
-  it.each(['start', 'reboot'] as const)('is recorded with what it sees: %s', (kind) => {
+  it.each(['start', 'reboot'] as const)('is recorded with what it sees: %s (rule 3.2c)', (kind) => {
     expect(decide(kind, { answer: powered('running', TWO) })).toMatchObject({
       do: 'succeed',
       verifiedBy: 'hypervisor',
@@ -124,15 +124,18 @@ describe('a guest that runs after it', () => {
     });
   });
 
-  it.each(['start', 'reboot'] as const)('has its volume extended when it sees too little of it: %s', (kind) => {
-    const rows = facts({ instance: working(kind), mappings: [mapping({ size: gib(2), wantedBytes: TWO })] });
-    const plan = decide(kind, { rows, answer: powered('running', ONE) });
-    expect(plan).toMatchObject({
-      do: 'succeed',
-      behind: [VOLUME],
-      changes: { mappings: [{ size: 2, guestBytes: ONE }] },
-    });
-  });
+  it.each(['start', 'reboot'] as const)(
+    'has its volume extended when it sees too little of it: %s (rule 3.2c)',
+    (kind) => {
+      const rows = facts({ instance: working(kind), mappings: [mapping({ size: gib(2), wantedBytes: TWO })] });
+      const plan = decide(kind, { rows, answer: powered('running', ONE) });
+      expect(plan).toMatchObject({
+        do: 'succeed',
+        behind: [VOLUME],
+        changes: { mappings: [{ size: 2, guestBytes: ONE }] },
+      });
+    },
+  );
 
   it('was not stopped: three times is a failure, and the server is what it is', () => {
     const answer = powered('running', TWO);

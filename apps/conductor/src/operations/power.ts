@@ -1,10 +1,10 @@
 import { assertNever, type ErrorRecord, type PowerState, type VmState } from '@novella/core';
 import type { Instance, Operation, OperationFacts, RecordChanges } from '@novella/persistence';
-import { reconnect, reconnectFor, reconnecting } from './attachments.js';
+import { RECONNECT, reconnect, reconnectFor, reconnecting } from './attachments.js';
 import { guestDisks, proof, readBack } from './disks.js';
 import { disksAreChanging } from './exclusion.js';
 import { failure } from './failure.js';
-import type { Command, OperationFlow, Plan, Turn } from './plan.js';
+import type { Command, OperationFlow, Plan, Steps, Turn } from './plan.js';
 import { isBelieved, waitFor } from './retry.js';
 
 /**
@@ -25,11 +25,15 @@ export interface PowerKind {
 }
 
 const ON_HOST = 'on-host';
+const STEPS = { own: [RECONNECT], onHost: [ON_HOST], reached: [] } as const satisfies Steps;
+type PowerPlan = Plan<typeof STEPS>;
 
-export const powerFlow = (kind: PowerKind): OperationFlow<null> => ({
+export const powerFlow = (kind: PowerKind): OperationFlow<null, typeof STEPS> => ({
+  steps: STEPS,
+
   readFacts: () => Promise.resolve(null),
 
-  decide(turn): Plan {
+  decide(turn): PowerPlan {
     const { operation, rows, answer } = turn;
     if (rows.instance.deletedAt !== null) return { do: 'fail', error: SERVER_DELETED };
     if (answer !== null) return decideOnAnswer(kind, turn, answer);
@@ -44,7 +48,7 @@ export const powerFlow = (kind: PowerKind): OperationFlow<null> => ({
 
 const SERVER_DELETED = failure('server-deleted', 'the server is being deleted');
 
-function forward(kind: PowerKind, operation: Operation, rows: OperationFacts): Plan {
+function forward(kind: PowerKind, operation: Operation, rows: OperationFacts): PowerPlan {
   const { instance, service, mappings } = rows;
   if (instance.host === null) {
     return failed(kind, instance, failure('server-has-no-host', 'the server is on no host'));
@@ -59,7 +63,7 @@ function forward(kind: PowerKind, operation: Operation, rows: OperationFacts): P
   };
 }
 
-function decideOnAnswer(kind: PowerKind, turn: Turn, answer: NonNullable<Turn['answer']>): Plan {
+function decideOnAnswer(kind: PowerKind, turn: Turn, answer: NonNullable<Turn['answer']>): PowerPlan {
   switch (answer.status) {
     case 'powered':
       return recordPower(kind, turn, answer);
@@ -83,7 +87,7 @@ function recordPower(
   kind: PowerKind,
   turn: Turn,
   { powerState, disks }: Extract<NonNullable<Turn['answer']>, { status: 'powered' }>,
-): Plan {
+): PowerPlan {
   const { instance, mappings } = turn.rows;
   const { changes, behind } = readBack(mappings, disks);
   const measured: Instance = { ...instance, powerState };
@@ -113,7 +117,7 @@ function failed(
   instance: Instance,
   error: ErrorRecord,
   mappings: NonNullable<RecordChanges['mappings']> = [],
-): Plan {
+): PowerPlan {
   const { powerState } = instance;
   return {
     do: 'fail',

@@ -23,7 +23,7 @@ describe('an attachment', () => {
     expect(isBehind(attached({}, { guestBytes: null }), gib(2), '')).toBe(true);
   });
 
-  it('is not asked for again with the facts that were refused, but when volume or host have changed', () => {
+  it('is not asked for again with the facts that were refused, but when volume or host have changed (rules 3.7c, 3.10e)', () => {
     const refused = { wantedBytes: TWO, capabilities: ['protocol:local', 'extend-volume'] };
     expect(isBehind(attached({ refused }), gib(2), 'extend-volume,protocol:local')).toBe(false);
     expect(isBehind(attached({ refused }), gib(3), 'extend-volume,protocol:local')).toBe(true);
@@ -52,7 +52,7 @@ describe('a guest that runs again', () => {
     ['it sees less than is wanted', { guestBytes: gibToBytes(gib(1)), wantedBytes: TWO }, [VOLUME]],
     ['it sees enough', { guestBytes: TWO, wantedBytes: TWO }, []],
     ['the volume is not attached yet', { guestBytes: null, attachedAt: null }, []],
-  ])('is read back when %s', async (_, row, expected) => {
+  ])('is read back when %s (rule 3.10d)', async (_, row, expected) => {
     expect(await opened(null, row)).toEqual(expected);
   });
 

@@ -10,7 +10,7 @@ describe('backoff', () => {
     [5, 16_000, 32_000],
     [9, 150_000, 300_000],
     [1_000, 150_000, 300_000],
-  ])('after %d failures lies between %d and %d ms', (failures, least, most) => {
+  ])('after %d failures lies between %d and %d ms (rule 3.7b)', (failures, least, most) => {
     expect(backoff(failures, chance(0))).toBe(least);
     expect(backoff(failures, chance(0.999_999_999))).toBe(most);
   });

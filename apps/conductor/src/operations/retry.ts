@@ -10,7 +10,7 @@ import {
   type WaitingFor,
 } from '@novella/core';
 import type { Operation } from '@novella/persistence';
-import type { Command, Plan, Turn } from './plan.js';
+import type { Command, NO_STEPS, Plan, Turn } from './plan.js';
 
 /** How long a host has for a command before its outcome is unknown and must be measured. */
 export const DEADLINES = {
@@ -78,7 +78,9 @@ export function isBelieved({ operation }: Turn, error: ErrorRecord): boolean {
   return tries !== undefined && failuresBefore(operation, error) + 1 >= tries;
 }
 
-export const waitFor = (error: ErrorRecord): Extract<Plan, { do: 'wait' }> => ({
+type PlanWithoutStep = Plan<typeof NO_STEPS>;
+
+export const waitFor = (error: ErrorRecord): Extract<PlanWithoutStep, { do: 'wait' }> => ({
   do: 'wait',
   for: WAIT_OF[error.code] ?? 'retry',
   error,
@@ -86,8 +88,8 @@ export const waitFor = (error: ErrorRecord): Extract<Plan, { do: 'wait' }> => ({
 });
 
 /** While undoing, the error that made it necessary is kept, so none is given here. */
-export const UNDO_AGAIN: Plan = { do: 'wait', for: 'retry', countsAsFailure: true };
+export const UNDO_AGAIN: PlanWithoutStep = { do: 'wait', for: 'retry', countsAsFailure: true };
 
 /** For operations of one step: retry while unsure, else the end. */
-export const afterFailure = (turn: Turn, error: ErrorRecord): Plan =>
+export const afterFailure = (turn: Turn, error: ErrorRecord): PlanWithoutStep =>
   isBelieved(turn, error) ? { do: 'fail', error } : waitFor(error);

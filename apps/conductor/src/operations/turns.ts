@@ -47,16 +47,16 @@ const TASK_RECHECK = seconds(5);
 const BROKER_RECHECK = seconds(5);
 
 // Facts differ by kind; a flow only ever sees what its own readFacts has read.
-const FLOWS: Record<OperationKind, OperationFlow<never>> = {
-  build: build as OperationFlow<never>,
-  attach: attach as OperationFlow<never>,
-  detach: detach as OperationFlow<never>,
-  extend: extend as OperationFlow<never>,
-  start: start as OperationFlow<never>,
-  stop: stop as OperationFlow<never>,
-  reboot: reboot as OperationFlow<never>,
-  delete: deleteServer as OperationFlow<never>,
-  'power-update': powerUpdate as OperationFlow<never>,
+export const FLOWS: Record<OperationKind, OperationFlow<unknown>> = {
+  build,
+  attach,
+  detach,
+  extend,
+  start,
+  stop,
+  reboot,
+  delete: deleteServer,
+  'power-update': powerUpdate,
 };
 
 /** What one turn does with a claimed operation: facts, plan, and the plan's writes and messages, until it lets it go. */
@@ -101,7 +101,7 @@ export class Turns {
     return this.carryOut(plan, turn, flow);
   }
 
-  private async carryOut(plan: Plan, turn: Turn, flow: OperationFlow<never>): Promise<Operation | null> {
+  private async carryOut(plan: Plan, turn: Turn, flow: OperationFlow<unknown>): Promise<Operation | null> {
     const { operation } = turn;
     const { store } = this.io;
     switch (plan.do) {
@@ -217,7 +217,7 @@ export class Turns {
   private async runStep(
     plan: Extract<Plan, { do: 'run' }>,
     turn: Turn,
-    flow: OperationFlow<never>,
+    flow: OperationFlow<unknown>,
   ): Promise<Operation | null> {
     const { store } = this.io;
     const owned = await store.advance(turn.operation, {
