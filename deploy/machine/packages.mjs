@@ -30,6 +30,7 @@ export const NEEDED_FOR = {
   'cinder-dev': [],
   manage: [],
   cluster: ['base', 'rabbitmq'],
+  verify: ['rabbitmq'],
   test: ['base', 'openstack', 'rabbitmq', 'oslo', 'bootable'],
   prepare: ['base', 'openstack', 'rabbitmq', 'oslo', 'bootable'],
 };

@@ -5,6 +5,7 @@
 //   node deploy/machine/run.mjs demo         builds, then grows a volume under a running guest
 //   node deploy/machine/run.mjs bench        builds, then measures
 //   node deploy/machine/run.mjs cluster      builds, then starts a broker, a database and every service as a process
+//   node deploy/machine/run.mjs verify       builds, then kills every part under load and counts what was lost
 //   node deploy/machine/run.mjs standalone   builds, then serves with the settings in the environment
 //   node deploy/machine/run.mjs cinder-dev   the same for the development stand-in of Cinder
 //   node deploy/machine/run.mjs manage       the same for novella-manage
@@ -25,6 +26,11 @@ const PROGRAMS = {
   demo: { app: 'standalone', file: 'demo/main.js' },
   bench: { app: 'standalone', file: 'bench/main.js', starts: ['nova-api', 'conductor', 'compute', 'cinder-dev'] },
   cluster: { app: 'cluster', file: 'main.js', starts: ['manage', 'nova-api', 'conductor', 'compute', 'cinder-dev'] },
+  verify: {
+    app: 'cluster',
+    file: 'verify/main.js',
+    starts: ['manage', 'nova-api', 'conductor', 'compute', 'cinder-dev'],
+  },
   standalone: { app: 'standalone', file: 'main.js' },
   'cinder-dev': { app: 'cinder-dev', file: 'main.js' },
   manage: { app: 'manage', file: 'main.js' },

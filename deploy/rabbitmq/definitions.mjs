@@ -60,7 +60,8 @@ export function definitions({ hosts, passwords, vhost = '/', deliveryLimit = 20 
     bindings: [
       binding('nova_dead_letter', {}),
       // Hints and reports expire by design; only what came back too often is worth keeping.
-      binding('nova_given_up', { 'x-match': 'any', 'x-first-death-reason': 'delivery_limit' }),
+      // `any` alone looks at no header that begins with x-.
+      binding('nova_given_up', { 'x-match': 'any-with-x', 'x-first-death-reason': 'delivery_limit' }),
     ].map((one) => ({ ...one, ...inVhost })),
     policies: [
       policy('novella-commands', '^(conductor|compute\\..+)$', {

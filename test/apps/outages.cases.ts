@@ -38,7 +38,7 @@ export function outliveOutages(at: () => Stack): void {
   );
 
   it(
-    'Postgres restarted: the API is 503 and then 200, in the same processes',
+    'Postgres restarted: the API is 503 and then 200, in the same processes (rule 6.8b)',
     async () => {
       await at().stopPostgres();
       for (const url of [apps.health.api, apps.health.conductor]) {
@@ -56,7 +56,7 @@ export function outliveOutages(at: () => Stack): void {
   );
 
   it(
-    "a broker that takes no messages: the API accepts, degraded, with the broker's own reason",
+    "a broker that takes no messages: the API accepts, degraded, with the broker's own reason (rules 2.1c, 6.8b)",
     async () => {
       await at().rabbit.rabbitmqctl('set_vm_memory_high_watermark', '0');
       const accepted = await user.createServer();

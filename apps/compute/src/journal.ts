@@ -1,8 +1,6 @@
-import { type FileHandle, open, readFile, rename, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type Bytes, NovellaError, type OperationId, type ServerId, type VolumeId } from '@novella/core';
+import { type JournalDisk, type JournalFile, journalOnDisk } from './journal-disk.js';
 import { decodeJournal, encodeEntries, type JournalEntry } from './journal-entries.js';
-import { syncDirectory } from './sync-directory.js';
 
 /** What a command acts on: a whole server, or one volume of it. */
 export interface Scope {
@@ -38,7 +36,7 @@ const SLACK_BYTES = 256 * 1024;
  * directory to another and wakes up again sees at its next `check` that the file is no longer its own.
  */
 export class Journal {
-  readonly #directory: string;
+  readonly #disk: JournalDisk;
   readonly #fences = new Map<string, Extract<JournalEntry, { kind: 'fence' }>>();
   readonly #lengths = new Map<VolumeId, OwnLengths>();
   readonly #reboots = new Map<ServerId, BegunReboot>();
@@ -46,23 +44,19 @@ export class Journal {
   #unwritten: JournalEntry[] = [];
   #writing: Promise<void> = Promise.resolve();
   #queued: Promise<void> | null = null;
-  #file: FileHandle | null = null;
+  #file: JournalFile | null = null;
   #size = 0;
   #rewriteAbove = 0;
   readonly #ours = new Set<bigint>();
 
-  private constructor(directory: string) {
-    this.#directory = directory;
+  private constructor(disk: JournalDisk) {
+    this.#disk = disk;
   }
 
   /** Error: host-state-lost when the file is damaged where no cut-off write can have damaged it. */
-  static async open(directory: string): Promise<Journal> {
-    const journal = new Journal(directory);
-    const text = await readFile(journal.#path, 'utf8').catch((error: unknown) => {
-      if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') return '';
-      throw error;
-    });
-    for (const entry of decodeJournal(text)) journal.#remember(entry);
+  static async open(directory: string, disk: JournalDisk = journalOnDisk(directory)): Promise<Journal> {
+    const journal = new Journal(disk);
+    for (const entry of decodeJournal(await disk.read())) journal.#remember(entry);
     await journal.#rewrite();
     return journal;
   }
@@ -81,8 +75,8 @@ export class Journal {
     if (fence < highest) {
       throw new NovellaError('command-stale', 'a newer command has come for this server or volume', { fence, highest });
     }
-    const found = await stat(this.#path, { bigint: true }).catch(() => null);
-    if (found === null || !this.#ours.has(found.ino)) {
+    const holder = await this.#disk.nameHolder();
+    if (holder === null || !this.#ours.has(holder)) {
       throw new NovellaError('command-stale', 'another process has taken over the state directory', { fence });
     }
   }
@@ -119,10 +113,6 @@ export class Journal {
     await this.#writing.catch(() => undefined);
     await this.#file?.close();
     this.#file = null;
-  }
-
-  get #path(): string {
-    return join(this.#directory, 'journal');
   }
 
   #highest(scope: Scope): number {
@@ -182,7 +172,7 @@ export class Journal {
       await this.#writeBatch(encodeEntries(batch));
     } catch (cause) {
       this.#unwritten = [...batch, ...this.#unwritten];
-      throw new NovellaError('internal', 'the journal cannot be written', { path: this.#path }, { cause });
+      throw new NovellaError('internal', 'the journal cannot be written', { path: this.#disk.path }, { cause });
     }
   }
 
@@ -190,7 +180,7 @@ export class Journal {
     if (this.#size > this.#rewriteAbove) return this.#rewrite();
     if (this.#file === null) throw new Error('the journal is closed');
     try {
-      await this.#file.write(line, 0, line.length, this.#size);
+      await this.#file.write(line, this.#size);
       await this.#file.datasync();
     } catch (error) {
       // What was half written must not stand before the next line.
@@ -209,12 +199,12 @@ export class Journal {
       ...[...this.#lengths].map(([volume, own]) => ({ kind: 'lengths' as const, volume, ...copy(own) })),
       ...[...this.#reboots].map(([server, begun]) => ({ kind: 'reboot' as const, server, ...begun })),
     ]);
-    const next = await open(`${this.#path}.next`, 'w', 0o600);
+    const next = await this.#disk.create();
     try {
-      await next.writeFile(whole);
+      await next.write(whole, 0);
       await next.datasync();
-      this.#ours.add((await next.stat({ bigint: true })).ino);
-      await rename(`${this.#path}.next`, this.#path);
+      this.#ours.add(await next.identity());
+      await this.#disk.takeName(next);
     } catch (error) {
       await next.close();
       throw error;
@@ -226,14 +216,14 @@ export class Journal {
     this.#rewriteAbove = -1;
     await this.#keepOnly(next);
     await previous?.close();
-    await syncDirectory(this.#directory);
+    await this.#disk.syncName();
     this.#rewriteAbove = 2 * whole.length + SLACK_BYTES;
   }
 
-  async #keepOnly(file: FileHandle): Promise<void> {
-    const { ino } = await file.stat({ bigint: true });
+  async #keepOnly(file: JournalFile): Promise<void> {
+    const identity = await file.identity();
     this.#ours.clear();
-    this.#ours.add(ino);
+    this.#ours.add(identity);
   }
 
   #dropOldest(): void {

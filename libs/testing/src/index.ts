@@ -21,8 +21,14 @@ export { GuestConsole, type SeenDisk } from './guest-console.js';
 export { type GuestImages, guestImages } from './guest-image.js';
 export { type PrivateLibvirtd, type PrivateLibvirtdOptions, startPrivateLibvirtd } from './private-libvirtd.js';
 export { type PrivateRabbit, type PrivateRabbitOptions, startPrivateRabbit } from './private-rabbit.js';
+export {
+  type PrivateRabbitCluster,
+  type PrivateRabbitClusterOptions,
+  type PrivateRabbitNode,
+  startPrivateRabbitCluster,
+} from './private-rabbit-cluster.js';
 export { type RabbitVersion } from './private-rabbit-installation.js';
 export { seededRandom } from './seeded-random.js';
 export { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.js';
-export { type VirtualClock, virtualClock } from './virtual-clock.js';
+export { promisesHaveRun, type VirtualClock, virtualClock, type VirtualClockOptions } from './virtual-clock.js';
 export { type WaitOptions, waitUntil } from './wait-until.js';

@@ -9,8 +9,19 @@ export const USER = 'novella';
 export const PASSWORD = 'novella';
 const NODE_NAME = 'novella@localhost';
 
+/** What a node of a cluster has besides its own settings. */
+export interface Membership {
+  /** `name@localhost` */
+  readonly name: string;
+  /** With Erlang's cookie, the same for all. */
+  readonly home: string;
+  /** After how long without a word a node takes another for dead; Erlang has 60 s by itself. */
+  readonly netTickS: number;
+}
+
 export interface SettingsOptions {
   readonly directory: string;
+  readonly member?: Membership;
   readonly installation: RabbitInstallation;
   readonly ports: { readonly amqp: number; readonly epmd: number; readonly distribution: number };
   readonly version?: RabbitVersion;
@@ -26,23 +37,23 @@ export interface Settings {
 
 /** Writes what the broker reads at its start into `directory`. */
 export async function writeSettings(options: SettingsOptions): Promise<Settings> {
-  const { directory, ports } = options;
+  const { directory, ports, member } = options;
   const path = (name: string): string => join(directory, name);
   await linkCode(options.installation.plugins, path('code'));
   await writeFile(path('definitions.json'), JSON.stringify(await definitions(options)));
-  await writeFile(path('rabbit.config'), config(ports.amqp, path('definitions.json')));
+  await writeFile(path('rabbit.config'), config(ports.amqp, path('definitions.json'), member));
   await writeFile(path('enabled_plugins'), '[].\n');
   await writeFile(path('rabbitmq-env.conf'), '');
   const environment = {
     PATH: process.env['PATH'],
     LANG: 'C.UTF-8',
-    HOME: path('home'),
+    HOME: member?.home ?? path('home'),
     ERL_LIBS: path('code'),
     ERL_EPMD_ADDRESS: '127.0.0.1',
     ERL_EPMD_PORT: String(ports.epmd),
     ERL_MAX_PORTS: '8192',
     ERL_CRASH_DUMP_SECONDS: '0',
-    RABBITMQ_NODENAME: NODE_NAME,
+    RABBITMQ_NODENAME: member?.name ?? NODE_NAME,
     RABBITMQ_DIST_PORT: String(ports.distribution),
     RABBITMQ_MNESIA_BASE: path('data'),
     RABBITMQ_LOG_BASE: path('log'),
@@ -54,7 +65,10 @@ export async function writeSettings(options: SettingsOptions): Promise<Settings>
   return {
     environment,
     epmdArguments: ['-address', '127.0.0.1', '-port', String(ports.epmd)],
-    erlangArguments: ERLANG_ARGUMENTS,
+    erlangArguments: [
+      ...ERLANG_ARGUMENTS,
+      ...(member === undefined ? [] : ['-kernel', 'net_ticktime', String(member.netTickS)]),
+    ],
   };
 }
 
@@ -83,7 +97,8 @@ async function linkCode(plugins: string, target: string): Promise<void> {
 }
 
 /** As Erlang terms: the newer format costs the start half a second. */
-const config = (port: number, definitionsPath: string): string => `[{rabbit, [
+const config = (port: number, definitionsPath: string, member?: Membership): string => `[{rabbit, [
+  ${member === undefined ? '' : '{cluster_partition_handling, pause_minority},'}
   {tcp_listeners, [{"127.0.0.1", ${port}}]},
   {loopback_users, []},
   {load_definitions, "${definitionsPath}"},

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, type Millis, millis } from '@novella/core';
+import { SleeperQueue } from './virtual-clock-sleepers.js';
 
 /** A clock that stands still until the test moves it. */
 export interface VirtualClock extends Clock {
@@ -14,26 +15,34 @@ export interface VirtualClock extends Clock {
   readonly sleeping: number;
 }
 
-interface Sleeper {
-  readonly due: number;
-  readonly wake: () => void;
+export interface VirtualClockOptions {
+  readonly start?: Date;
+  /** Lets everything run that is runnable; turns of the event loop, enough for a few file answers, unless given. */
+  readonly settle?: () => Promise<void>;
 }
 
 /** Turns of the event loop that a woken flow gets before time goes on: enough for a few file or socket answers. */
 const TURNS = 5;
 
-export function virtualClock(start: Date = new Date('2026-01-01T00:00:00Z')): VirtualClock {
-  const sleepers = new Set<Sleeper>();
+async function turnsOfTheLoop(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn += 1) await nextTurn();
+}
+
+/**
+ * Resolves when nothing but a timer or real input could go on: all promises have run. Far cheaper than turns of the
+ * event loop, and enough where nothing real is awaited.
+ */
+export const promisesHaveRun = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+
+export function virtualClock(given: Date | VirtualClockOptions = {}): VirtualClock {
+  const { start = new Date('2026-01-01T00:00:00Z'), settle = turnsOfTheLoop }: VirtualClockOptions =
+    given instanceof Date ? { start: given } : given;
+  const sleepers = new SleeperQueue();
   let now = 0;
 
-  const settle = async (): Promise<void> => {
-    for (let turn = 0; turn < TURNS; turn += 1) await nextTurn();
-  };
-  /** The sleeper that is due first; of those due at once the one that went to sleep first. */
-  const first = (): Sleeper | undefined => [...sleepers].sort((a, b) => a.due - b.due)[0];
   const wakeUntil = async (end: number): Promise<void> => {
     await settle();
-    for (let next = first(); next !== undefined && next.due <= end; next = first()) {
+    for (let next = sleepers.first(); next !== null && next.due <= end; next = sleepers.first()) {
       now = next.due;
       next.wake();
       await settle();
@@ -49,20 +58,19 @@ export function virtualClock(start: Date = new Date('2026-01-01T00:00:00Z')): Vi
         if (!Number.isFinite(delay) || delay < 0) throw new RangeError(`not a time to sleep: ${delay}`);
         signal?.throwIfAborted();
         const end = (settled: () => void) => {
-          sleepers.delete(sleeper);
+          sleepers.remove(sleeper);
           signal?.removeEventListener('abort', aborted);
           settled();
         };
         const aborted = () => end(() => reject(signal?.reason as Error));
-        const sleeper: Sleeper = { due: now + delay, wake: () => end(resolve) };
-        sleepers.add(sleeper);
+        const sleeper = sleepers.add(now + delay, () => end(resolve));
         signal?.addEventListener('abort', aborted);
       }),
     advance: (by) => wakeUntil(now + by),
     advanceToNext: async () => {
       await settle();
-      const next = first();
-      if (next === undefined) return null;
+      const next = sleepers.first();
+      if (next === null) return null;
       const by = millis(next.due - now);
       await wakeUntil(next.due);
       return by;

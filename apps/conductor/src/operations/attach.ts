@@ -1,7 +1,7 @@
 import { assertNever, type ErrorRecord } from '@novella/core';
 import type { BlockDeviceMapping, OperationFacts } from '@novella/persistence';
 import { connect, RECONNECT, reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
-import { proof, volumeDisk } from './disks.js';
+import { proof, readBack, volumeDisk } from './disks.js';
 import { powerIsChanging } from './exclusion.js';
 import { failure } from './failure.js';
 import { OFF_HOST, release, RELEASE, RELEASED, volumeOffHost } from './off-host.js';
@@ -110,14 +110,8 @@ function forward(rows: OperationFacts, mapping: BlockDeviceMapping): AttachPlan 
 
 function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNullable<Turn['answer']>): AttachPlan {
   switch (answer.status) {
-    case 'attached': {
-      const { hostBytes, guestBytes } = answer.disk;
-      return {
-        do: 'run',
-        step: COMPLETE,
-        changes: { mappings: [{ id: mapping.id, hostBytes, guestBytes }] },
-      };
-    }
+    case 'attached':
+      return { do: 'run', step: COMPLETE, changes: { mappings: readBack([mapping], [answer.disk]).changes } };
     case 'detached':
       return release(mapping);
     case 'stale':

@@ -1,9 +1,9 @@
-import { assertNever, NovellaError } from '@novella/core';
-import type { BlockDeviceMapping } from '@novella/persistence';
+import { assertNever, type ErrorCode, NovellaError } from '@novella/core';
+import type { BlockDeviceMapping, OperationFacts } from '@novella/persistence';
 import { RECONNECT, reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
 import { failure } from './failure.js';
 import { OFF_HOST, release, RELEASE, RELEASED, volumeOffHost } from './off-host.js';
-import type { OperationFlow, Plan, Steps, Turn } from './plan.js';
+import type { FlowIo, OperationFlow, Plan, Steps, Turn } from './plan.js';
 import { isBelieved, waitFor } from './retry.js';
 
 /**
@@ -56,8 +56,7 @@ export const detach: OperationFlow<null, typeof STEPS> = {
     const { projectId } = rows.instance;
     switch (step) {
       case BEGIN:
-        // Of a volume that Cinder has lost, what is left of it can still be taken away.
-        await io.volumes.beginDetaching(projectId, mapping.volumeId).catch(unlessNotFound);
+        await beginDetaching(rows, mapping, io);
         return { next: OFF_HOST };
       case RELEASE:
         await releaseAttachments(rows, mapping, io);
@@ -107,6 +106,23 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
   }
 }
 
-function unlessNotFound(error: unknown): void {
-  if (!(error instanceof NovellaError) || error.code !== 'volume-not-found') throw error;
+/**
+ * A growth that Cinder has left to the host, and whose extend this detach has ended, nobody else would tell Cinder of: the
+ * volume would be `extending` for ever. Of a volume that Cinder has lost, what is left of it can still be taken away.
+ */
+async function beginDetaching(rows: OperationFacts, { volumeId }: BlockDeviceMapping, io: FlowIo): Promise<void> {
+  const { projectId } = rows.instance;
+  try {
+    await io.volumes.beginDetaching(projectId, volumeId);
+  } catch (error) {
+    if (isCode(error, 'volume-not-found')) return;
+    const isExtended = rows.others.some((other) => other.kind === 'extend' && other.volumeId === volumeId);
+    if (!isCode(error, 'cinder-refused') || isExtended) throw error;
+    const { extendingTo } = await io.volumes.volume(projectId, volumeId);
+    if (extendingTo === null) throw error;
+    await io.volumes.completeExtend(projectId, volumeId, extendingTo, 'failed');
+    await io.volumes.beginDetaching(projectId, volumeId);
+  }
 }
+
+const isCode = (error: unknown, code: ErrorCode): boolean => error instanceof NovellaError && error.code === code;
