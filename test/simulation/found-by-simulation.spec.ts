@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { gib, gibToBytes, millis, type ServerId } from '@novella/core';
+import { gib, gibToBytes, millis } from '@novella/core';
 import type { OperationFacts } from '@novella/persistence';
 import { facts, mapping, operation, SERVER, virtualClock } from '@novella/testing';
 import { attach } from '../../apps/conductor/src/operations/attach.js';
@@ -47,7 +47,7 @@ describe('an attach of a volume whose file is larger than Cinder says', () => {
     const disk = { hostBytes: gibToBytes(gib(4)), guestBytes: gibToBytes(gib(4)) };
     const one = mapping({ attachedAt: null });
     const turn = {
-      operation: operation({ kind: 'attach', step: 'on-host', attempt: 1, serverId: SERVER as ServerId }),
+      operation: operation({ kind: 'attach', step: 'on-host', attempt: 1, serverId: SERVER }),
       rows: facts({ mappings: [one] }),
       answer: { status: 'attached', disk: { volume: one.volumeId, ...disk } },
     } as const;
