@@ -28,19 +28,22 @@ export function callOutside<T>(
   io: { readonly clock: Clock; readonly chance: Chance; readonly faults: CallFaults },
   effect: () => Promise<T>,
   inLine: (work: () => Promise<T>) => Promise<T> = (work) => work(),
+  pace: 'at work' | 'sent at once' = 'at work',
 ): Promise<T> {
   const { clock, chance, faults } = io;
-  return process.call(() =>
-    inLine(async () => {
-      const { there, back, fails, code } = fateOf(chance, faults);
-      if (there > 0) await clock.sleep(there);
-      if (faults.outage !== null) throw new NovellaError(faults.outage, 'it is away');
-      if (fails === 'before') throw new NovellaError(code, 'it fails before anything was done');
-      const answer = await effect();
-      if (back > 0) await clock.sleep(back);
-      if (fails === 'after') throw new NovellaError(code, 'its answer was lost');
-      return answer;
-    }),
+  return process.call(
+    () =>
+      inLine(async () => {
+        const { there, back, fails, code } = fateOf(chance, faults);
+        if (there > 0) await clock.sleep(there);
+        if (faults.outage !== null) throw new NovellaError(faults.outage, 'it is away');
+        if (fails === 'before') throw new NovellaError(code, 'it fails before anything was done');
+        const answer = await effect();
+        if (back > 0) await clock.sleep(back);
+        if (fails === 'after') throw new NovellaError(code, 'its answer was lost');
+        return answer;
+      }),
+    pace,
   );
 }
 

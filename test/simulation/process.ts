@@ -62,18 +62,19 @@ export class SimulatedProcess {
 
   /**
    * An effect outside of the process. It may be done although the process never learns of it. Where it only looks whether
-   * there is something to do (`idle`) no fate waits for it: it would be found there most of the time.
+   * there is something to do (`idle`) no fate waits for it: it would be found there most of the time. Where it has looked
+   * right before whether it still may (`sent at once`), it is not stopped between the look and the effect.
    */
-  async call<T>(effect: () => Promise<T>, idle: 'idle' | 'at work' = 'at work'): Promise<T> {
-    await this.place(idle);
+  async call<T>(effect: () => Promise<T>, pace: 'idle' | 'at work' | 'sent at once' = 'at work'): Promise<T> {
+    await this.place(pace === 'at work');
     let value: T;
     try {
       value = await effect();
     } catch (error) {
-      await this.place(idle);
+      await this.place(pace !== 'idle');
       throw error;
     }
-    await this.place(idle);
+    await this.place(pace !== 'idle');
     return value;
   }
 
@@ -84,8 +85,8 @@ export class SimulatedProcess {
   }
 
   /** A place where the process can be found dead or standing still. */
-  private place(idle: 'idle' | 'at work'): Promise<void> | undefined {
-    if (this.state === 'running' && this.fate !== null && idle === 'at work') this.comeCloser(this.fate);
+  private place(isAtWork: boolean): Promise<void> | undefined {
+    if (this.state === 'running' && this.fate !== null && isAtWork) this.comeCloser(this.fate);
     if (this.state === 'running') return undefined;
     return new Promise((resolve) => {
       if (this.state === 'frozen') this.held.push(resolve);

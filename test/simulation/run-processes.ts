@@ -179,7 +179,10 @@ function volumesFor(deployment: DeploymentIo, process: SimulatedProcess): Volume
   const entries = Object.entries(cinder.service).filter(([name]) => name !== 'volumesInUse');
   const gated = entries.map(([name, method]) => {
     const run = method as (...args: readonly unknown[]) => Promise<unknown>;
-    return [name, (...args: readonly unknown[]) => callOutside(process, io, () => run(...args))];
+    // The conductor asks under a lease at which it has looked in the same moment.
+    const ask = (...args: readonly unknown[]) =>
+      callOutside(process, io, () => run(...args), undefined, 'sent at once');
+    return [name, ask];
   });
   return {
     ...(Object.fromEntries(gated) as VolumeService),
