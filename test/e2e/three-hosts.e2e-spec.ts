@@ -174,6 +174,8 @@ describe('three hosts over RabbitMQ', () => {
     'takes a volume from a running guest, and Cinder has it back',
     async () => {
       const data = await attachedVolume(third());
+      // Cinder has it in use a moment before the attach is recorded; until then a detach is refused.
+      expect(await ended(third(), 'attach_volume')).toBe('Success');
       await openstack.detachVolume(third().id, data);
       await third().guest.waitForNoDisk(data);
       await untilVolume(data, 'available', 1);
