@@ -1,10 +1,11 @@
 import { conductorRpc } from '@novella/contracts';
-import { type ProjectId, type RequestId, seconds, type ServerId, type UserId, type VolumeId } from '@novella/core';
+import { type ProjectId, type RequestId, seconds, type ServerId, type VolumeId } from '@novella/core';
 import { rpcClient } from '@novella/messaging';
 import type { Instance, Store } from '@novella/persistence';
 import { hintSender } from '../../apps/nova-api/src/hint-sender.js';
 import type { ApiCall } from '../../apps/nova-api/src/http/request-context.js';
 import { MAX_MICROVERSION } from '../../apps/nova-api/src/http/microversion.js';
+import { identityOfToken } from '../../apps/nova-api/src/http/noauth2.js';
 import { decideEvent } from '../../apps/nova-api/src/server-external-events/decide-events.js';
 import { createServer } from '../../apps/nova-api/src/servers/create-server.js';
 import type { PowerAction } from '../../apps/nova-api/src/servers/decide-power.js';
@@ -102,10 +103,7 @@ async function found(store: Store, server: ServerId): Promise<Instance> {
 function callBy(requestId: RequestId): ApiCall {
   return {
     context: {
-      userId: 'admin' as UserId,
-      projectId: PROJECT,
-      roles: ['admin'],
-      isAdmin: true,
+      ...identityOfToken(`admin:${PROJECT}`),
       requestId,
       globalRequestId: null,
       token: 'token',

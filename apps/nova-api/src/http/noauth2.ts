@@ -1,22 +1,17 @@
 import type { ProjectId, UserId } from '@novella/core';
 import { ApiFault } from './fault.js';
+import type { Identity } from './identity.js';
+
+/** What a record holds of a user or project. */
+const MAX_ID_LENGTH = 255;
 
 /**
  * The test strategy that believes every token: `<user>:<project>`. Admin exactly when the user is `admin`.
  * Mirrors nova:nova/api/openstack/auth.py (until 31.0.0). Nova's gives no roles, and then nobody but admin passes the
  * present rules; here everybody has member and reader.
+ *
+ * Throws 401 for a user or project that is too long to be one.
  */
-export interface Identity {
-  readonly userId: UserId;
-  readonly projectId: ProjectId;
-  readonly roles: readonly string[];
-  readonly isAdmin: boolean;
-}
-
-/** What a record holds of a user or project. */
-const MAX_ID_LENGTH = 255;
-
-/** Throws 401 for a user or project that is too long to be one. */
 export function identityOfToken(token: string): Identity {
   const colon = token.indexOf(':');
   const userId = colon < 0 ? token : token.slice(0, colon);
@@ -30,6 +25,11 @@ export function identityOfToken(token: string): Identity {
     projectId: projectId as ProjectId,
     roles: isAdmin ? ['admin', 'member', 'reader'] : ['member', 'reader'],
     isAdmin,
+    systemScope: null,
+    domainId: null,
+    userDomainId: null,
+    projectDomainId: null,
+    serviceRoles: [],
   };
 }
 

@@ -1,17 +1,13 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import type { ProjectId, RequestId, UserId } from '@novella/core';
+import type { RequestId } from '@novella/core';
 import type { Requester } from '@novella/persistence';
 import type { FastifyRequest } from 'fastify';
+import type { Identity } from './identity.js';
 import type { Links } from './links.js';
 import type { Microversion } from './microversion.js';
 
 /** Who asks. Made once per request, by the hook in request-hooks.ts. */
-export interface RequestContext {
-  readonly userId: UserId;
-  readonly projectId: ProjectId;
-  /** Lower case. */
-  readonly roles: readonly string[];
-  readonly isAdmin: boolean;
+export interface RequestContext extends Identity {
   readonly requestId: RequestId;
   /** X-OpenStack-Request-ID of the caller; logged and passed on, never our own id. */
   readonly globalRequestId: RequestId | null;

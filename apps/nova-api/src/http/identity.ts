@@ -1,0 +1,19 @@
+import type { ProjectId, UserId } from '@novella/core';
+
+/** Who a token speaks for, as far as policy rules and records ask. Whatever checks tokens makes one. */
+export interface Identity {
+  readonly userId: UserId;
+  readonly projectId: ProjectId;
+  /** Lower case. */
+  readonly roles: readonly string[];
+  /** By the rule `context_is_admin`. */
+  readonly isAdmin: boolean;
+  /** `all` for a token of the whole system. */
+  readonly systemScope: 'all' | null;
+  /** The domain that the token is scoped to, not the user's. */
+  readonly domainId: string | null;
+  readonly userDomainId: string | null;
+  readonly projectDomainId: string | null;
+  /** Of the X-Service-Token that came along; empty without one. */
+  readonly serviceRoles: readonly string[];
+}
