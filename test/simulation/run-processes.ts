@@ -176,7 +176,7 @@ function inTheirCommand(handlers: HandlersOf<typeof computeRpc>): HandlersOf<typ
 function volumesFor(deployment: DeploymentIo, process: SimulatedProcess): VolumeService {
   const { clock, cinder, cinderFaults } = deployment;
   const io = { clock, chance: deployment.chance.of(`cinder for ${process.name}`), faults: cinderFaults };
-  const entries = Object.entries(cinder.service).filter(([name]) => name !== 'volumesInUse');
+  const entries = Object.entries(cinder.service).filter(([name]) => name !== 'volumesThatAre');
   const gated = entries.map(([name, method]) => {
     const run = method as (...args: readonly unknown[]) => Promise<unknown>;
     // The conductor asks under a lease at which it has looked in the same moment.
@@ -186,8 +186,8 @@ function volumesFor(deployment: DeploymentIo, process: SimulatedProcess): Volume
   });
   return {
     ...(Object.fromEntries(gated) as VolumeService),
-    async *volumesInUse() {
-      const pages = cinder.service.volumesInUse()[Symbol.asyncIterator]();
+    async *volumesThatAre(status) {
+      const pages = cinder.service.volumesThatAre(status)[Symbol.asyncIterator]();
       for (;;) {
         const page = await callOutside(process, io, () => pages.next());
         if (page.done === true) return;
