@@ -25,7 +25,7 @@ import {
   startScriptedPeer,
   type Step,
   trickle,
-} from './scripted-peer.js';
+} from '@novella/testing';
 
 const VOLUME = '11111111-1111-4111-8111-111111111111' as VolumeId;
 const OTHER_VOLUME = '11111111-1111-4111-8111-222222222222' as VolumeId;

@@ -39,6 +39,22 @@ export {
   startPrivateRabbitCluster,
 } from './private-rabbit-cluster.js';
 export { type RabbitVersion } from './private-rabbit-installation.js';
+export {
+  answer,
+  answerAndHangUp,
+  cutBody,
+  fault,
+  hangUp,
+  headersThenSilence,
+  notHttp,
+  type PeerRequest,
+  resetAfterHeaders,
+  type ScriptedPeer,
+  silence,
+  startScriptedPeer,
+  type Step,
+  trickle,
+} from './scripted-peer.js';
 export { seededRandom } from './seeded-random.js';
 export { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.js';
 export { promisesHaveRun, type VirtualClock, virtualClock, type VirtualClockOptions } from './virtual-clock.js';

@@ -1,0 +1,6 @@
+export { type AccessRule } from './access-rules.js';
+export { type ValidatedToken } from './answers.js';
+export { type ServiceKind, type WhichEndpoint } from './catalog.js';
+export { type Checked, type CheckOptions, type TokensOffered } from './check-tokens.js';
+export { createKeystone, type Keystone, type KeystoneOptions } from './keystone.js';
+export { type Credentials, type OwnToken } from './own-tokens.js';
