@@ -14,7 +14,7 @@ import {
   type VirtualClock,
   virtualClock,
 } from '@novella/testing';
-import { createKeystone, type Keystone, type KeystoneOptions } from './keystone.js';
+import { createKeystone, type Keystone, type KeystoneOptions, type TokenChecker } from './keystone.js';
 
 const START = new Date('2026-01-01T00:00:00Z');
 const PROJECT = 'd'.repeat(32);
@@ -65,16 +65,24 @@ const open = (options: Partial<KeystoneOptions> = {}) =>
       projectDomain: 'Default',
     },
     endpoints: { interfaces: ['internal', 'public'], region: null },
-    check: { serviceType: 'compute', serviceTokenRoles: ['service'], serviceTokenRolesRequired: true },
-    tokenCacheTime: minutes(5),
     clock,
     log: quiet,
     ...options,
   });
+const checkerOf = (of: Keystone, serviceTokenRolesRequired = true) =>
+  of.tokenChecker({
+    serviceType: 'compute',
+    serviceTokenRoles: ['service'],
+    serviceTokenRolesRequired,
+    tokenCacheTime: minutes(5),
+  });
+
+let checker: TokenChecker;
 beforeEach(async () => {
   peer = await startScriptedPeer();
   clock = virtualClock(START);
   keystone = open();
+  checker = checkerOf(keystone);
 });
 afterEach(async () => {
   await keystone.close();
@@ -82,7 +90,7 @@ afterEach(async () => {
 });
 
 const check = (userToken?: string, serviceToken?: string, asked = SERVERS) =>
-  keystone.check({ userToken, serviceToken, ...asked });
+  checker.check({ userToken, serviceToken, ...asked });
 const asked = () => peer.requests.map(({ method, path }) => `${method} ${path}`);
 const ISSUE = 'POST /v3/auth/tokens';
 const VALIDATE = 'GET /v3/auth/tokens';
@@ -167,7 +175,7 @@ describe('our own token', () => {
 
   it('is renewed once when two services refuse it', async () => {
     peer.script(issued('own-1'), issued('own-2'));
-    const refused = await keystone.ownToken();
+    const { id: refused } = await keystone.ownToken();
     const [one, two] = await Promise.all([keystone.renewedToken(refused), keystone.renewedToken(refused)]);
     expect([one.id, two.id, (await keystone.renewedToken(refused)).id]).toEqual(['own-2', 'own-2', 'own-2']);
     expect(asked()).toEqual([ISSUE, ISSUE]);
@@ -378,9 +386,7 @@ describe('a service token', () => {
   });
 
   it('without the role counts where roles are not required, but not for expired tokens', async () => {
-    keystone = open({
-      check: { serviceType: 'compute', serviceTokenRoles: ['service'], serviceTokenRolesRequired: false },
-    });
+    checker = checkerOf(keystone, false);
     peer.script(service('member'), valid(), NO_SUCH_TOKEN);
     expect((await check('alice-token', 'bob-token'))?.service?.roles).toEqual(['member']);
     expect(await check('expired', 'bob-token')).toBeNull();
@@ -429,9 +435,7 @@ describe('an application credential with access rules', () => {
   });
 
   it('is not freed of its rules by a service token without the role, also where roles are not required', async () => {
-    keystone = open({
-      check: { serviceType: 'compute', serviceTokenRoles: ['service'], serviceTokenRolesRequired: false },
-    });
+    checker = checkerOf(keystone, false);
     peer.script(valid(), restricted());
     expect(await check('restricted', 'bob-token', { ...SERVERS, method: 'POST' })).toBeNull();
   });

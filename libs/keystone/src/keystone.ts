@@ -11,25 +11,32 @@ export interface KeystoneOptions {
   readonly credentials: Credentials;
   /** Which of a service's endpoints is taken from the catalog. */
   readonly endpoints: WhichEndpoint;
-  readonly check: CheckOptions;
-  /** See ValidatorOptions.cacheLife. */
-  readonly tokenCacheTime: Millis;
   readonly clock: Clock;
   readonly log: Log;
   readonly totalTimeout?: Millis;
 }
 
+export interface CheckerOptions extends CheckOptions {
+  /** See ValidatorOptions.cacheLife. */
+  readonly tokenCacheTime: Millis;
+}
+
 /** Of one cached token some hundred bytes. */
 const CACHED_TOKENS = 10_000;
 
+export interface TokenChecker {
+  /** Who asks; null: a 401. Errors: keystone-unreachable, keystone-refused, keystone-answer-invalid. */
+  check(offered: TokensOffered): Promise<Checked | null>;
+}
+
 /** Keystone's v3 API as a service needs it. All may fail with keystone-unreachable, -refused and -answer-invalid. */
 export interface Keystone {
-  /** Who asks; null: a 401. */
-  check(offered: TokensOffered): Promise<Checked | null>;
+  /** Checks the tokens of those who ask this service. */
+  tokenChecker(options: CheckerOptions): TokenChecker;
   /** A token of our own user, to show other services. */
   ownToken(): Promise<OwnToken>;
-  /** Another service has answered 401 to this one. */
-  renewedToken(refused: OwnToken): Promise<OwnToken>;
+  /** Another service has answered 401 to the one of this id. */
+  renewedToken(refusedId: string): Promise<OwnToken>;
   /** The URL of a service without a project, from the catalog of our own token. Error: endpoint-not-found. */
   endpoint(kind: ServiceKind): Promise<string>;
   close(): Promise<void>;
@@ -47,12 +54,14 @@ export function createKeystone(options: KeystoneOptions): Keystone {
     log,
   });
   const own = new OwnTokens(transport, options.credentials, { clock, log });
-  const limits = { cacheLife: options.tokenCacheTime, cacheEntries: CACHED_TOKENS };
-  const validator = new TokenValidator(transport, own, { clock, log }, limits);
   return {
-    check: (offered) => checkTokens(validator, log, options.check, offered),
+    tokenChecker({ tokenCacheTime, ...check }) {
+      const limits = { cacheLife: tokenCacheTime, cacheEntries: CACHED_TOKENS };
+      const validator = new TokenValidator(transport, own, { clock, log }, limits);
+      return { check: (offered) => checkTokens(validator, log, check, offered) };
+    },
     ownToken: () => own.current(),
-    renewedToken: (refused) => own.renewed(refused),
+    renewedToken: (refusedId) => own.renewed(refusedId),
     async endpoint(kind) {
       const { catalog, projectId } = await own.current();
       return endpointOf(catalog, kind, projectId, options.endpoints);

@@ -54,9 +54,9 @@ export class OwnTokens {
     return this.held.token;
   }
 
-  /** A service has answered 401 to `refused`: another one, unless there is a newer one already. */
-  async renewed(refused: OwnToken): Promise<OwnToken> {
-    if (this.held?.token === refused) this.held = null;
+  /** A service has answered 401 to the token of that id: another one, unless there is a newer one already. */
+  async renewed(refusedId: string): Promise<OwnToken> {
+    if (this.held?.token.id === refusedId) this.held = null;
     return this.current();
   }
 

@@ -51,7 +51,7 @@ export class TokenValidator {
   private async askKeystone(key: string, token: string, allowExpired: boolean): Promise<ValidatedToken | null> {
     const own = await this.own.current();
     let answer = await this.ask(token, own, allowExpired);
-    if (answer.status === 401) answer = await this.ask(token, await this.own.renewed(own), allowExpired);
+    if (answer.status === 401) answer = await this.ask(token, await this.own.renewed(own.id), allowExpired);
     if (answer.status === 404) return null;
     if (answer.status >= 400) {
       const facts = { status: answer.status, keystoneMessage: (answer.message ?? '').slice(0, 1000) };
