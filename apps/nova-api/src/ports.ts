@@ -3,12 +3,14 @@ import type { HostName, Log, Random } from '@novella/core';
 import type { ImageService } from '@novella/image';
 import type { ApiStore, EngineStore, HostStore } from '@novella/persistence';
 import type { BrokerStanding } from '@novella/service-kit';
+import type { Authenticator } from './http/authenticator.js';
 import type { NovaApiConfig } from './nova-api.config.js';
 import type { VolumeApi } from './volume-api.js';
 
 /** What nova-api is composed from. */
 export interface NovaApiPorts {
   readonly config: NovaApiConfig;
+  readonly authenticator: Authenticator;
   readonly store: NovaApiStore;
   readonly cinder: VolumeApi;
   readonly images: ImageService;

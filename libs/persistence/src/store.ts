@@ -51,7 +51,8 @@ export interface Store extends ApiStore, EngineStore, HostStore, OperatorStore {
 export interface Requester {
   readonly requestId: RequestId;
   readonly userId: UserId;
-  readonly projectId: ProjectId;
+  /** null for a token without a project. */
+  readonly projectId: ProjectId | null;
 }
 
 export interface NewInstance {
@@ -95,9 +96,11 @@ export interface PostedEvent {
     | null;
 }
 
+/** Not null: a caller without a project must not see everybody's servers for that. */
+export const EVERY_PROJECT = Symbol('every project');
+
 export interface ServerListQuery {
-  /** null: every project's. */
-  readonly projectId: ProjectId | null;
+  readonly projectId: ProjectId | typeof EVERY_PROJECT;
   readonly limit: number;
   /** The id of the last server of the page before. */
   readonly marker: ServerId | null;

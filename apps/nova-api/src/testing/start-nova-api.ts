@@ -15,6 +15,8 @@ import type { Image } from '@novella/image';
 import { type Flavor, openMemoryStore, type Service, type ServiceReportInput, type Store } from '@novella/persistence';
 import { systemRandom } from '@novella/service-kit';
 import { createNovaApi } from '../create-nova-api.js';
+import type { Authenticator } from '../http/authenticator.js';
+import { noauth2 } from '../http/noauth2.js';
 import type { NovaApiConfig } from '../nova-api.config.js';
 import type { AnswerJson } from './answer-json.js';
 import { HostSimulator } from './host-simulator.js';
@@ -42,7 +44,6 @@ export const FLAVOR: Flavor = {
   extraSpecs: { 'hw:cpu_policy': 'shared' },
 };
 const CONFIG: NovaApiConfig = {
-  authStrategy: 'noauth2',
   maxLimit: 1000,
   maxBodyBytes: 114_688,
   enableInstancePassword: true,
@@ -63,6 +64,7 @@ export type TestApi = Awaited<ReturnType<typeof startNovaApi>>;
 export async function startNovaApi(
   overrides: Partial<NovaApiConfig> = {},
   changeStore: (store: Store) => Store = same,
+  authenticator: Authenticator = noauth2,
 ) {
   const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
   await store.putFlavor(FLAVOR);
@@ -75,6 +77,7 @@ export async function startNovaApi(
   let hints = 0;
   const app = await createNovaApi({
     config: { ...CONFIG, ...overrides },
+    authenticator,
     store: changeStore(store),
     cinder,
     images: { image: (id) => Promise.resolve(images.get(id) ?? null) },
