@@ -81,6 +81,7 @@ describe('the import rules (rule 3.9c)', () => {
       'libvirt',
       'messaging',
       'persistence',
+      'policy',
       'sealing',
       'service-kit',
       'virt',
