@@ -90,23 +90,18 @@ export function findCycle(rules: ReadonlyMap<string, EffectiveRule>): string[] |
   return null;
 }
 
-function referencesOf(check: Check): string[] {
-  switch (check.kind) {
-    case 'rule':
-      return [check.name];
-    case 'not':
-      return referencesOf(check.check);
-    case 'and':
-    case 'or':
-      return check.checks.flatMap(referencesOf);
-    case 'allow':
-    case 'deny':
-    case 'role':
-    case 'is-admin':
-    case 'remote':
-    case 'literal':
-    case 'credential':
-    case 'broken':
-      return [];
-  }
+/** Whether the rule may come to ask another server. */
+export function asksRemote(rules: ReadonlyMap<string, EffectiveRule>, name: string): boolean {
+  const rule = rules.get(name) ?? rules.get(DEFAULT_RULE);
+  const leaves = rule === undefined ? [] : leavesOf(rule.check);
+  return leaves.some((leaf) => leaf.kind === 'remote' || (leaf.kind === 'rule' && asksRemote(rules, leaf.name)));
+}
+
+const referencesOf = (check: Check): string[] =>
+  leavesOf(check).flatMap((leaf) => (leaf.kind === 'rule' ? [leaf.name] : []));
+
+/** What it is made of by `and`, `or` and `not`. */
+function leavesOf(check: Check): Check[] {
+  if (check.kind === 'not') return leavesOf(check.check);
+  return check.kind === 'and' || check.kind === 'or' ? check.checks.flatMap(leavesOf) : [check];
 }

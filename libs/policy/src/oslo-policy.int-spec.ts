@@ -20,8 +20,8 @@ async function osloDecides(cases: readonly PolicyCase[]): Promise<Answer[]> {
   return JSON.parse(await text(child.stdout)) as Answer[];
 }
 
-function weDecide({ target, credentials, ...given }: PolicyCase): boolean | Promise<boolean> {
-  return rulesOf({ ...given, file: given.rules }).decide('asked', target, credentials);
+function weDecide({ target, credentials, ...given }: PolicyCase): boolean {
+  return rulesOf({ ...given, file: given.rules }).decideHere('asked', target, credentials);
 }
 
 /** Refused when policies are loaded; Python recurses until it breaks. */

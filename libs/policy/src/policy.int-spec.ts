@@ -52,13 +52,12 @@ describe('the policy of a process', () => {
       file: { path: path('policy.yaml'), isRequired },
       dirs: [{ path: path('policy.d'), isRequired }],
     };
-    const askRemote = () => Promise.resolve(true);
     return new Policy<Name>(
       { defaults: DEFAULTS, paths, enforceNewDefaults: true, neverRemote: ['admin'], ...options },
-      { clock, log, askRemote },
+      { clock, log },
     );
   };
-  const mayRead = (policy: Policy<Name>, role: string) => policy.rules().decide('read', {}, { roles: [role] });
+  const mayRead = (policy: Policy<Name>, role: string) => policy.rules().decideHere('read', {}, { roles: [role] });
   const faultsOf = (work: () => unknown) => {
     try {
       work();
@@ -215,6 +214,6 @@ describe('the policy of a process', () => {
     write('policy.yaml', 'read: role:two\n');
     clock.pass(1000);
     expect(mayRead(policy, 'two')).toBe(true);
-    expect(rules.decide('read', {}, { roles: ['one'] })).toBe(true);
+    expect(rules.decideHere('read', {}, { roles: ['one'] })).toBe(true);
   });
 });

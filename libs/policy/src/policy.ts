@@ -1,6 +1,12 @@
 import { type Clock, type Log, type Millis, seconds } from '@novella/core';
-import type { AskRemote } from './compile.js';
-import { DEFAULT_RULE, effectiveRules, findCycle, type EffectiveRule, referencedNames } from './effective-rules.js';
+import {
+  asksRemote,
+  DEFAULT_RULE,
+  effectiveRules,
+  findCycle,
+  type EffectiveRule,
+  referencedNames,
+} from './effective-rules.js';
 import { faultText, PolicyError } from './policy-file.js';
 import { findPolicyFiles, type PolicyFiles, type PolicyPaths, readPolicyFiles } from './policy-files.js';
 import type { RuleDefault } from './rule-default.js';
@@ -19,7 +25,6 @@ export interface PolicyOptions<Name extends string> {
 export interface PolicyIo {
   readonly clock: Clock;
   readonly log: Log;
-  readonly askRemote: AskRemote;
 }
 
 /** oslo.policy looks at every question; a second makes no difference to people, but it does to a loaded API. */
@@ -100,9 +105,9 @@ export class Policy<Name extends string = string> {
     const fileRules = readPolicyFiles(paths);
     const effective = effectiveRules(defaults, fileRules, { enforceNewDefaults });
     refuseCycles(effective);
-    const rules = new Rules<Name>(effective, defaults, this.io.askRemote);
+    const rules = new Rules<Name>(effective, defaults);
     for (const name of neverRemote) {
-      if (rules.asksRemote(name))
+      if (asksRemote(effective, name))
         throw faultOf(effective, name, 'it is asked at every request and cannot ask a server');
     }
     if (paths.length > 0) this.io.log.info('policy loaded', { files: paths, rules: fileRules.length });

@@ -1,5 +1,5 @@
 import { type Log, type Millis, toErrorRecord } from '@novella/core';
-import type { AskRemote } from './compile.js';
+import type { RemoteQuestion } from './compile.js';
 
 export interface RemoteOptions {
   /** How the question is posted ([oslo_policy] remote_content_type). */
@@ -7,12 +7,15 @@ export interface RemoteOptions {
   readonly timeout: Millis;
 }
 
+/** Whether the other server allows it. Rejects when it does not answer. */
+export type AskRemote = (question: RemoteQuestion) => Promise<boolean>;
+
 /**
  * Asks by POST; the answer `True`, in quotes or not, allows. Mirrors oslo.policy:oslo_policy/_external.py. Another status
  * than 2xx denies, and redirects are not followed. Rejects when the server does not answer in time.
  */
 export function httpAskRemote({ contentType, timeout }: RemoteOptions, log: Log): AskRemote {
-  return async (url, { rule, target, credentials }) => {
+  return async ({ url, rule, target, credentials }) => {
     const body =
       contentType === 'application/json'
         ? JSON.stringify({ rule, target, credentials })

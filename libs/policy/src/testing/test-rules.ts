@@ -1,4 +1,4 @@
-import type { AskRemote, Credentials } from '../compile.js';
+import type { Asked, Credentials } from '../compile.js';
 import { effectiveRules } from '../effective-rules.js';
 import type { FileRule } from '../policy-file.js';
 import { parseRule, type RuleText } from '../parse-rule.js';
@@ -9,7 +9,9 @@ import type { Target } from '../template.js';
 /** Rules as tests write them. */
 const ASKED = 'asked';
 
-export const noRemote: AskRemote = () => Promise.reject(new Error('a test asks no server'));
+export const noRemote: Asked['remote'] = () => {
+  throw new Error('a test asks no server');
+};
 
 const fileRules = (rules: Readonly<Record<string, RuleText>>): FileRule[] =>
   Object.entries(rules).map(([name, given], at) => ({
@@ -24,14 +26,12 @@ interface TestRules {
   readonly defaults?: Readonly<Record<string, RuleDefault>>;
   readonly file?: Readonly<Record<string, RuleText>>;
   readonly enforceNewDefaults?: boolean;
-  readonly askRemote?: AskRemote;
 }
 
 export const effectiveOf = ({ defaults = {}, file = {}, enforceNewDefaults = true }: TestRules) =>
   effectiveRules(defaults, fileRules(file), { enforceNewDefaults });
 
-export const rulesOf = (given: TestRules): Rules =>
-  new Rules(effectiveOf(given), given.defaults ?? {}, given.askRemote ?? noRemote);
+export const rulesOf = (given: TestRules): Rules => new Rules(effectiveOf(given), given.defaults ?? {});
 
 /** What one rule says, beside others that it may refer to. */
 export function decide(
@@ -39,10 +39,10 @@ export function decide(
   credentials: Credentials,
   target: Target = {},
   others: Readonly<Record<string, RuleText>> = {},
-): boolean | Promise<boolean> {
+): boolean {
   const rules = rulesOf({
     defaults: { [ASKED]: { check: '!', scopes: null } },
     file: { ...others, [ASKED]: rule },
   });
-  return rules.decide(ASKED, target, credentials);
+  return rules.decide(ASKED, target, credentials, noRemote);
 }
