@@ -18,8 +18,8 @@ export const PACKAGES = {
   keystone: ['python3-keystone', 'python3-eventlet'],
   /** The broker of tests and of the cluster without containers; its own service is never started. */
   rabbitmq: ['rabbitmq-server'],
-  /** The peer that wire tests talk to. */
-  oslo: ['python3-oslo.messaging'],
+  /** The peers that wire tests talk to, and that rules are compared with. */
+  oslo: ['python3-oslo.messaging', 'python3-oslo.policy'],
   /** Disks that a guest boots from by itself, which only PCs can be given so. */
   bootable: process.arch === 'x64' ? ['syslinux', 'mtools'] : [],
 };

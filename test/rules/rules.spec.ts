@@ -82,6 +82,7 @@ describe('the import rules (rule 3.9c)', () => {
       'libvirt',
       'messaging',
       'persistence',
+      'policy',
       'sealing',
       'service-kit',
       'virt',
