@@ -8,7 +8,7 @@ type Io = Parameters<typeof resizeLiveDisk>[0];
 
 interface Disk {
   readonly format: 'raw' | 'qcow2';
-  readonly kind: 'file' | 'block';
+  readonly kind: 'file' | 'block' | 'network';
   /** What the guest sees, and what the host has. */
   readonly capacity: number;
   readonly physical: number;
@@ -57,6 +57,11 @@ describe('the disk of a live guest', () => {
   it('never has QEMU cut a raw file that is longer than the wanted size (rule 2.6c)', async () => {
     expect(await resize(2, { physical: 3 })).toMatchObject({ shown: { code: 'hypervisor-refused' }, told: [] });
     expect(await resize(2, { physical: 3, kind: 'block' })).toEqual({ shown: 2, told: [2] });
+  });
+
+  it('of an image that only QEMU can reach is told what was measured elsewhere', async () => {
+    expect(await resize(3, { kind: 'network', physical: 0 })).toEqual({ shown: 3, told: [3] });
+    expect(await resize(1, { kind: 'network', physical: 0, capacity: 2 })).toEqual({ shown: 2, told: [] });
   });
 
   it('is grown by QEMU itself when it is qcow2', async () => {

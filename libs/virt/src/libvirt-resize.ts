@@ -27,7 +27,7 @@ export async function resizeLiveDisk(io: ResizeIo, server: ServerId, volume: Vol
 
   const before = await io.domains.blockInfo(server, disk.device);
   if (size <= before.capacity) return before.capacity;
-  if (disk.format === 'raw') refuseToSetLength(disk, size, before.physical, facts);
+  if (disk.format === 'raw' && disk.kind !== 'network') refuseToSetLength(disk, size, before.physical, facts);
   await io.client.call('domainBlockResize', {
     domain: domainRef(server),
     disk: disk.device,
