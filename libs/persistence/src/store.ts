@@ -379,6 +379,7 @@ export interface EngineStore {
 
 export interface AttachedVolume {
   readonly mapping: BlockDeviceMapping;
+  readonly projectId: ProjectId;
   readonly host: HostName;
   /** The last extend of this attachment that ended in failure, final or infeasible, and what it had wanted. */
   readonly refused: { readonly wantedBytes: Bytes; readonly capabilities: readonly string[] } | null;
