@@ -11,6 +11,7 @@ export {
 } from './connector.js';
 export { connectorProperties, type FileReader, readHostFile } from './connector-properties.js';
 export { connectorFor, type ConnectorOptions, type Connectors, createConnectors } from './connectors.js';
+export { sizeOfPath } from './device-size.js';
 export { growFile } from './grow-file.js';
 export { LocalConnector, type LocalConnectorOptions } from './local-connector.js';
 export { type ProcessResult, type ProcessRunner, type RunOptions, spawnRunner } from './process-runner.js';

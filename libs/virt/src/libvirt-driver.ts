@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { sizeOfPath } from '@novella/brick';
 import {
   type Log,
   type Millis,
@@ -52,7 +53,7 @@ export class LibvirtDriver implements VirtDriver {
     resizeDisk: (server, volume, size) =>
       translated({ server, volume, wanted: size }, () =>
         this.locks.hold(`${server} ${volume}`, () =>
-          resizeLiveDisk({ client: this.client, domains: this.domains }, server, volume, size),
+          resizeLiveDisk({ client: this.client, domains: this.domains, hostSize: sizeOfPath }, server, volume, size),
         ),
       ),
   };

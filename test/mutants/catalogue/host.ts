@@ -93,7 +93,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
   {
     name: 'libvirt: a disk is resized to a smaller size',
     file: 'libs/virt/src/libvirt-resize.ts',
-    from: 'if (size <= before.capacity) return before.capacity;',
+    from: 'if (size <= before) return before;',
     to: '',
     caughtBy: { spec: 'libs/virt/src/libvirt-resize.spec.ts', tests: 'is never told' },
   },
@@ -107,7 +107,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
   {
     name: 'libvirt: the asked size is taken for the one that is shown',
     file: 'libs/virt/src/libvirt-resize.ts',
-    from: 'return (await io.domains.blockInfo(server, disk.device)).capacity;',
+    from: 'return io.domains.shownSize(server, disk.device);',
     to: 'return size;',
     caughtBy: { spec: 'libs/virt/src/libvirt-resize.spec.ts', tests: 'is told the new size' },
   },
