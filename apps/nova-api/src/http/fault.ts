@@ -61,6 +61,7 @@ export const HTTP_STATUS = {
   'host-renamed': 500,
   'sender-refused': 500,
   'secret-unreadable': 500,
+  'volume-key-missing': 500,
   'volume-not-attached': 404,
   'volume-detached': 404,
   'volume-not-found': 404,
