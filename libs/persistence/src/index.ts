@@ -9,6 +9,7 @@ export type {
   Service,
   TimelineEntry,
 } from './records.js';
+export type { KeyPair, KeyPairStore, NewKeyPair } from './key-pair-store.js';
 export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';
 export type {
   ApiStore,

@@ -21,6 +21,7 @@ import type {
   VolumeId,
   WaitingFor,
 } from '@novella/core';
+import type { KeyPairStore } from './key-pair-store.js';
 import type { OperatorStore } from './operator-store.js';
 import type {
   BlockDeviceMapping,
@@ -40,7 +41,7 @@ import type {
  * Both are made with the time after which a silent service counts as down (`serviceDownTime`).
  * When the database cannot be reached they throw `database-unreachable`, and nothing was written or it was all written.
  */
-export interface Store extends ApiStore, EngineStore, HostStore, OperatorStore {
+export interface Store extends ApiStore, KeyPairStore, EngineStore, HostStore, OperatorStore {
   /** Waits for what is under way and lets go of all connections. */
   close(): Promise<void>;
 }

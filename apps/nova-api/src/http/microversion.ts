@@ -14,9 +14,11 @@ export const formatMicroversion = (version: Microversion): string => `2.${versio
 
 /** First microversion with the change. */
 export const SINCE = {
+  'keypairs.type': minor(2),
   'servers.extended-attributes': minor(3),
   'servers.volumes-attached.delete-on-termination': minor(3),
   'servers.locked': minor(9),
+  'keypairs.of-another-user': minor(10),
   'services.forced-down': minor(11),
   'servers.host-status': minor(16),
   'servers.description': minor(19),
@@ -25,6 +27,7 @@ export const SINCE = {
   'hypervisors.cpu-info-object': minor(28),
   'servers.create.first-device-tags': minor(32),
   'hypervisors.paging': minor(33),
+  'keypairs.paging': minor(35),
   'servers.create.networks-required': minor(37),
   'servers.list.status-checked': minor(38),
   'servers.create.device-tags': minor(42),
@@ -58,6 +61,7 @@ export const SINCE = {
   'hypervisors.uptime': minor(88),
   'attachments.ids': minor(89),
   'servers.hostname': minor(90),
+  'keypairs.imported-only': minor(92),
   'events.volume-reimaged': minor(93),
   'servers.create.hostname-fqdn': minor(94),
   'servers.pinned-availability-zone': minor(96),
@@ -70,6 +74,7 @@ export const UNTIL = {
   'servers.create.personality': minor(56),
   /** What hosts have and use, and its sums; also the route of the uptime. */
   'hypervisors.capacity': minor(87),
+  'keypairs.generation': minor(91),
   'servers.create.hostname-short': minor(93),
 } as const satisfies Record<string, Microversion>;
 

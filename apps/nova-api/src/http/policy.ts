@@ -1,4 +1,4 @@
-import type { ProjectId } from '@novella/core';
+import type { ProjectId, UserId } from '@novella/core';
 import { ApiFault } from './fault.js';
 import type { RequestContext } from './request-context.js';
 
@@ -6,6 +6,8 @@ import type { RequestContext } from './request-context.js';
 export interface PolicyTarget {
   /** The project that owns what is asked for; null for rules that look at the caller alone. */
   readonly projectId: ProjectId | null;
+  /** The user that owns it, for rules that look at users. */
+  readonly userId?: UserId;
 }
 type Rule = (context: RequestContext, target: PolicyTarget) => boolean;
 
@@ -22,6 +24,8 @@ const MEMBER = inProject('member');
 /** An empty project owns nothing: two callers without a project must not be each other's owners. */
 const owns = (context: RequestContext, target: PolicyTarget): boolean =>
   target.projectId !== null && (target.projectId as string) !== '' && context.projectId === target.projectId;
+
+const ADMIN_OR_SAME_USER: Rule = (context, target) => context.isAdmin || context.userId === target.userId;
 
 const RULES = {
   'os_compute_api:os-server-external-events:create': SERVICE,
@@ -47,6 +51,10 @@ const RULES = {
   'os_compute_api:os-extended-server-attributes': ADMIN,
   'os_compute_api:os-flavor-extra-specs:index': READER,
   'os_compute_api:os-flavor-extra-specs:show': READER,
+  'os_compute_api:os-keypairs:index': ADMIN_OR_SAME_USER,
+  'os_compute_api:os-keypairs:create': ADMIN_OR_SAME_USER,
+  'os_compute_api:os-keypairs:delete': ADMIN_OR_SAME_USER,
+  'os_compute_api:os-keypairs:show': ADMIN_OR_SAME_USER,
   'os_compute_api:os-volumes-attachments:index': READER,
   'os_compute_api:os-volumes-attachments:show': READER,
   'os_compute_api:os-volumes-attachments:create': MEMBER,

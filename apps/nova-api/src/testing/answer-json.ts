@@ -14,6 +14,9 @@ export interface AnswerJson {
   readonly flavor: Readonly<Record<string, unknown>>;
   readonly flavors: readonly { readonly id: string }[];
   readonly flavors_links?: readonly LinkJson[];
+  readonly keypair: Readonly<Record<string, unknown>>;
+  readonly keypairs: readonly { readonly keypair: Readonly<Record<string, unknown>> }[];
+  readonly keypairs_links?: readonly LinkJson[];
   readonly volumeAttachment: AttachmentJson;
   readonly volumeAttachments: readonly AttachmentJson[];
   readonly instanceAction: ActionJson;

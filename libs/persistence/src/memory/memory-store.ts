@@ -2,6 +2,7 @@ import type { Store } from '../store.js';
 import { memoryApi } from './api.js';
 import { memoryEngine } from './engine.js';
 import { memoryHosts } from './hosts.js';
+import { memoryKeyPairs } from './key-pairs.js';
 import { memoryOperator } from './operator.js';
 import { type MemoryStoreOptions, Tables } from './tables.js';
 
@@ -10,6 +11,7 @@ export function openMemoryStore(options: MemoryStoreOptions): Store {
   const tables = new Tables(options);
   return {
     ...memoryApi(tables),
+    ...memoryKeyPairs(tables),
     ...memoryEngine(tables),
     ...memoryHosts(tables),
     ...memoryOperator(tables),

@@ -11,6 +11,7 @@ import {
   type RequestId,
   type ServerId,
 } from '@novella/core';
+import type { KeyPair } from '../key-pair-store.js';
 import type {
   BlockDeviceMapping,
   Capacity,
@@ -67,8 +68,10 @@ export class Tables {
   readonly actions = new Map<ServerId, ActionRow[]>();
   readonly externalEvents: { event: PostedEvent; requester: Requester; operation: OperationId | null; at: Date }[] = [];
   readonly exclusive = new Set<string>();
+  readonly keyPairs = new Map<number, KeyPair>();
   fence = 0;
   instanceNumber = 0;
+  keyPairNumber = 0;
   closed = false;
   readonly uuid: () => string;
 

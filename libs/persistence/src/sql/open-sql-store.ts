@@ -5,6 +5,7 @@ import { connectionPool, dataSourceOver } from './data-source.js';
 import { Database } from './database.js';
 import { sqlEngine } from './engine.js';
 import { sqlHosts } from './hosts.js';
+import { sqlKeyPairs } from './key-pairs.js';
 import { sqlOperator } from './operator.js';
 
 export interface SqlStoreOptions {
@@ -34,6 +35,7 @@ export function openSqlStore(options: SqlStoreOptions): Promise<Store> {
   db.initialize().catch(() => undefined);
   return Promise.resolve({
     ...sqlApi(db),
+    ...sqlKeyPairs(db),
     ...sqlEngine(db),
     ...sqlHosts(db),
     ...sqlOperator(db),
