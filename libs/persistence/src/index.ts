@@ -8,6 +8,7 @@ export type {
   Operation,
   Service,
   TimelineEntry,
+  Usage,
 } from './records.js';
 export type { KeyPair, KeyPairStore, NewKeyPair } from './key-pair-store.js';
 export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';

@@ -135,6 +135,13 @@ export interface Capacity {
   readonly diskGib: number;
 }
 
+/** What servers take together of what is counted for quotas. */
+export interface Usage {
+  readonly instances: number;
+  readonly cores: number;
+  readonly memoryMib: number;
+}
+
 export interface TimelineEntry {
   readonly at: string;
   readonly state: OperationState;

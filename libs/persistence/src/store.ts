@@ -32,6 +32,7 @@ import type {
   Operation,
   PlacedOn,
   Service,
+  Usage,
 } from './records.js';
 
 /**
@@ -113,6 +114,9 @@ export interface ApiStore {
   flavor(id: string): Promise<Flavor | null>;
   /** Creates the flavor or replaces what it says; servers keep the flavor they were made with. */
   putFlavor(flavor: Flavor): Promise<void>;
+
+  /** What a project, or one user in it, has: its undeleted servers and their flavors. */
+  usage(of: { readonly projectId: ProjectId; readonly userId: UserId | null }): Promise<Usage>;
 
   /** A server that is not deleted, or null. */
   instance(id: ServerId): Promise<Instance | null>;

@@ -28,8 +28,11 @@ export const SINCE = {
   'servers.create.first-device-tags': minor(32),
   'hypervisors.paging': minor(33),
   'keypairs.paging': minor(35),
+  /** The proxies of networks and images went; so did their quotas. */
+  'quotas.without-networks': minor(36),
   'servers.create.networks-required': minor(37),
   'servers.list.status-checked': minor(38),
+  'limits.without-image-metadata': minor(39),
   'servers.create.device-tags': minor(42),
   'servers.flavor-embedded': minor(47),
   'attachments.create.tag': minor(49),
@@ -39,6 +42,7 @@ export const SINCE = {
   /** Services and hypervisors go by uuid; searching them moves into queries. */
   'hosts.by-uuid': minor(53),
   'flavors.description': minor(55),
+  'quotas.without-files': minor(57),
   'actions.updated-at-and-paging': minor(58),
   multiattach: minor(60),
   'flavors.extra-specs': minor(61),

@@ -17,6 +17,10 @@ export interface AnswerJson {
   readonly keypair: Readonly<Record<string, unknown>>;
   readonly keypairs: readonly { readonly keypair: Readonly<Record<string, unknown>> }[];
   readonly keypairs_links?: readonly LinkJson[];
+  readonly limits: { readonly rate: readonly unknown[]; readonly absolute: Readonly<Record<string, number>> };
+  readonly quota_set: Readonly<Record<string, unknown>>;
+  readonly extension: Readonly<Record<string, unknown>>;
+  readonly extensions: readonly Readonly<Record<string, unknown>>[];
   readonly volumeAttachment: AttachmentJson;
   readonly volumeAttachments: readonly AttachmentJson[];
   readonly instanceAction: ActionJson;

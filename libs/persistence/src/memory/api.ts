@@ -18,6 +18,14 @@ export function memoryApi(db: Tables): ApiStore {
         const row = storable(flavor);
         db.flavors.set(row.id, row);
       }),
+    usage: ({ projectId, userId }) =>
+      db.atomically(() => {
+        const counted = [...db.instances.values()].filter(
+          (row) => row.deletedAt === null && row.projectId === projectId && (userId === null || row.userId === userId),
+        );
+        const sum = (part: 'vcpus' | 'memoryMib') => counted.reduce((total, { flavor }) => total + flavor[part], 0);
+        return { instances: counted.length, cores: sum('vcpus'), memoryMib: sum('memoryMib') };
+      }),
     instance: (id) =>
       db.atomically(() => {
         const row = db.instances.get(id);

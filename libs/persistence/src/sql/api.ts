@@ -25,6 +25,13 @@ export function sqlApi(db: Database): ApiStore {
       return row === null ? null : toFlavor(row);
     },
     putFlavor: (flavor) => putFlavor(db, storable(flavor)),
+    usage: async ({ projectId, userId }) => {
+      const [row] = await db.query<{ instances: number; cores: number; memory_mib: number }>(USAGE, [
+        storableText(projectId),
+        userId === null ? null : storableText(userId),
+      ]);
+      return { instances: row?.instances ?? 0, cores: row?.cores ?? 0, memoryMib: row?.memory_mib ?? 0 };
+    },
     instance: async (id) => {
       const row = await db.entities((manager) => manager.findOneBy(InstanceRow, { id, deleted_at: IsNull() }));
       return row === null ? null : toInstance(row);
@@ -59,6 +66,12 @@ export function sqlApi(db: Database): ApiStore {
     instanceAction: (serverId, requestId) => instanceAction(db, serverId, storableText(requestId)),
   };
 }
+
+const USAGE = `
+  select count(*)::integer as instances,
+    coalesce(sum((flavor -> 'vcpus')::integer), 0)::double precision as cores,
+    coalesce(sum((flavor -> 'memoryMib')::integer), 0)::double precision as memory_mib
+  from instance where project_id = $1 and deleted_at is null and ($2::text is null or user_id = $2)`;
 
 async function putFlavor(db: Database, flavor: Flavor): Promise<void> {
   const row = {
