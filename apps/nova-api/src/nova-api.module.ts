@@ -3,6 +3,8 @@ import { APP_FILTER } from '@nestjs/core';
 import { AggregatesController } from './availability-zones/aggregates.controller.js';
 import { AvailabilityZonesController } from './availability-zones/availability-zones.controller.js';
 import { ExtensionsController } from './extensions/extensions.controller.js';
+import { FlavorAccessController } from './flavors/flavor-access.controller.js';
+import { FlavorExtraSpecsController } from './flavors/flavor-extra-specs.controller.js';
 import { FlavorsController } from './flavors/flavors.controller.js';
 import { ErrorFilter } from './http/error.filter.js';
 import { HealthController } from './http/health.controller.js';
@@ -37,6 +39,8 @@ export class NovaApiModule {
         VolumeAttachmentsController,
         InstanceActionsController,
         FlavorsController,
+        FlavorExtraSpecsController,
+        FlavorAccessController,
         KeyPairsController,
         LimitsController,
         QuotaSetsController,

@@ -10,6 +10,7 @@ export type {
   TimelineEntry,
   Usage,
 } from './records.js';
+export type { FlavorChange, FlavorStore, ListedFlavor } from './flavor-store.js';
 export type { KeyPair, KeyPairStore, NewKeyPair } from './key-pair-store.js';
 export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';
 export type {

@@ -34,6 +34,8 @@ export interface Flavor {
   readonly rootGib: number;
   readonly ephemeralGib: number;
   readonly swapMib: number;
+  /** Of the share of the network that Xen once gave; kept because clients set and compare it. */
+  readonly rxtxFactor: number;
   readonly isPublic: boolean;
   readonly disabled: boolean;
   readonly description: string | null;

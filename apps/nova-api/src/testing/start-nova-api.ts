@@ -36,6 +36,7 @@ export const FLAVOR: Flavor = {
   rootGib: 1,
   ephemeralGib: 0,
   swapMib: 0,
+  rxtxFactor: 1,
   isPublic: true,
   disabled: false,
   description: 'the smallest',
@@ -65,7 +66,7 @@ export async function startNovaApi(
   changeStore: (store: Store) => Store = same,
 ) {
   const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
-  await store.putFlavor(FLAVOR);
+  await store.createFlavor(FLAVOR);
   const cinder = new VolumeSimulator();
   const hosts = new HostSimulator();
   const removed: RemovedHosts = { hosts: [], fault: null };

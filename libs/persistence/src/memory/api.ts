@@ -10,14 +10,6 @@ import { type InstanceRow, type Tables, toAction, toInstance, toMapping } from '
 
 export function memoryApi(db: Tables): ApiStore {
   return {
-    flavors: () =>
-      db.atomically(() => [...db.flavors.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))),
-    flavor: (id) => db.atomically(() => db.flavors.get(storableText(id)) ?? null),
-    putFlavor: (flavor) =>
-      db.atomically(() => {
-        const row = storable(flavor);
-        db.flavors.set(row.id, row);
-      }),
     usage: ({ projectId, userId }) =>
       db.atomically(() => {
         const counted = [...db.instances.values()].filter(

@@ -1,6 +1,7 @@
 import type { Store } from '../store.js';
 import { memoryApi } from './api.js';
 import { memoryEngine } from './engine.js';
+import { memoryFlavors } from './flavors.js';
 import { memoryHosts } from './hosts.js';
 import { memoryKeyPairs } from './key-pairs.js';
 import { memoryOperator } from './operator.js';
@@ -11,6 +12,7 @@ export function openMemoryStore(options: MemoryStoreOptions): Store {
   const tables = new Tables(options);
   return {
     ...memoryApi(tables),
+    ...memoryFlavors(tables),
     ...memoryKeyPairs(tables),
     ...memoryEngine(tables),
     ...memoryHosts(tables),

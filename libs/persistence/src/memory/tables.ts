@@ -11,11 +11,11 @@ import {
   type RequestId,
   type ServerId,
 } from '@novella/core';
+import type { ListedFlavor } from '../flavor-store.js';
 import type { KeyPair } from '../key-pair-store.js';
 import type {
   BlockDeviceMapping,
   Capacity,
-  Flavor,
   Instance,
   InstanceAction,
   InstanceActionEvent,
@@ -59,7 +59,7 @@ export interface MemoryStoreOptions {
 }
 
 export class Tables {
-  readonly flavors = new Map<string, Flavor>();
+  readonly flavors = new Map<string, ListedFlavor>();
   readonly instances = new Map<ServerId, InstanceRow>();
   readonly mappings = new Map<BlockDeviceMappingId, MappingRow>();
   readonly services = new Map<string, ServiceRow>();

@@ -12,6 +12,7 @@ import { ServiceRow } from './entities/service.entity.js';
 import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
 import { ThreeHosts1700000000001 } from './migrations/1700000000001-three-hosts.js';
 import { KeyPairs1700000000021 } from './migrations/1700000000021-key-pairs.js';
+import { FlavorsAreManaged1700000000022 } from './migrations/1700000000022-flavors-are-managed.js';
 
 export interface PoolOptions {
   readonly url: string;
@@ -21,7 +22,12 @@ export interface PoolOptions {
 }
 
 /** In the order in which they are applied. */
-export const MIGRATIONS = [Initial1700000000000, ThreeHosts1700000000001, KeyPairs1700000000021];
+export const MIGRATIONS = [
+  Initial1700000000000,
+  ThreeHosts1700000000001,
+  KeyPairs1700000000021,
+  FlavorsAreManaged1700000000022,
+];
 
 /** To a new connection, or to one of the pool's that is free. */
 export const CONNECT_TIMEOUT_MS = 5_000;
