@@ -15,7 +15,7 @@ export const PACKAGES = {
   /** The real Cinder, which contract tests run against. */
   openstack: ['cinder-api', 'cinder-scheduler', 'cinder-volume', 'python3-cinder'],
   /** The real Keystone: its library, which tests serve themselves; no service comes with it. */
-  keystone: ['python3-keystone', 'python3-eventlet'],
+  keystone: ['python3-keystone', 'python3-keystonemiddleware', 'python3-eventlet'],
   /** The broker of tests and of the cluster without containers; its own service is never started. */
   rabbitmq: ['rabbitmq-server'],
   /** The peers that wire tests talk to, and that rules are compared with. */
