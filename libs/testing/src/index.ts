@@ -19,6 +19,7 @@ export { type CuttingProxy, cuttingProxy, type ProxyMode } from './cutting-proxy
 export { freePort } from './free-port.js';
 export { GuestConsole, type SeenDisk } from './guest-console.js';
 export { type GuestImages, guestImages } from './guest-image.js';
+export { type PrivateCeph, type PrivateCephOptions, startPrivateCeph } from './private-ceph.js';
 export { type PrivateLibvirtd, type PrivateLibvirtdOptions, startPrivateLibvirtd } from './private-libvirtd.js';
 export { type PrivateRabbit, type PrivateRabbitOptions, startPrivateRabbit } from './private-rabbit.js';
 export {
