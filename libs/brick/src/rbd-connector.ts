@@ -6,6 +6,7 @@ import {
   type Clock,
   type ConnectionInfoOf,
   type Millis,
+  millis,
   NovellaError,
   seconds,
 } from '@novella/core';
@@ -19,6 +20,8 @@ export interface RbdConnectorOptions {
   readonly clock: Clock;
   /** Where the host's `<cluster>.conf` and keyrings are; `/etc/ceph` unless given. Neither has to be there. */
   readonly cephDir?: string;
+  /** A cluster that does not answer is given up after this; 15 s unless told. `rbd` itself would wait for 300 s. */
+  readonly clusterTimeout?: Millis;
   /** How long `rescan` looks for the wanted size; 10 s unless told. */
   readonly rescanTimeout?: Millis;
   /** The pause between two looks; 1 s unless told. */
@@ -28,9 +31,8 @@ export interface RbdConnectorOptions {
 type Connection = ConnectionInfoOf<'rbd'>;
 type Volume = ReachableVolume<Connection>;
 
-/** A cluster that does not answer is given up after this; `rbd` itself would wait for 300 s. */
-const CLUSTER_TIMEOUT_S = 15;
-const RUN_TIMEOUT = seconds(30);
+/** What a command may take besides. */
+const RUN_TIMEOUT = seconds(15);
 /** `rbd` ends with the number of the error. */
 const NO_SUCH_IMAGE = 2;
 /** One for each monitor that was asked in the wrong version of the protocol, of no interest to anybody. */
@@ -48,6 +50,7 @@ export class RbdConnector implements VolumeConnector<Connection> {
   readonly #runner: ProcessRunner;
   readonly #clock: Clock;
   readonly #cephDir: string;
+  readonly #clusterTimeout: Millis;
   readonly #timeout: Millis;
   readonly #interval: Millis;
 
@@ -55,6 +58,7 @@ export class RbdConnector implements VolumeConnector<Connection> {
     this.#runner = options.runner;
     this.#clock = options.clock;
     this.#cephDir = options.cephDir ?? '/etc/ceph';
+    this.#clusterTimeout = options.clusterTimeout ?? seconds(15);
     this.#timeout = options.rescanTimeout ?? seconds(10);
     this.#interval = options.rescanInterval ?? seconds(1);
   }
@@ -127,6 +131,7 @@ export class RbdConnector implements VolumeConnector<Connection> {
   async #rbd(volume: Volume, command: readonly string[]): Promise<string> {
     const { pool, image, monitors, auth, cluster } = volume.connection;
     const key = await this.#key(volume);
+    const limit = String(this.#clusterTimeout / 1000);
     const result = await this.#runner
       .run(
         [
@@ -134,12 +139,11 @@ export class RbdConnector implements VolumeConnector<Connection> {
           ...['--conf', await this.#configuration(cluster)],
           ...['--mon_host', monitors.map(address).join(',')],
           ...(auth === null ? [] : ['--id', auth.username, '--keyfile', '/dev/fd/0']),
-          ...['--client_mount_timeout', String(CLUSTER_TIMEOUT_S)],
-          ...['--rados_osd_op_timeout', String(CLUSTER_TIMEOUT_S)],
+          ...['--client_mount_timeout', limit, '--rados_osd_op_timeout', limit],
           ...['--pool', pool, '--image', image],
           ...command,
         ],
-        { timeout: RUN_TIMEOUT, ...(key === null ? {} : { input: key }) },
+        { timeout: millis(this.#clusterTimeout + RUN_TIMEOUT), ...(key === null ? {} : { input: key }) },
       )
       .catch((cause: unknown) => {
         throw new NovellaError('paths-down', 'the Ceph cluster was not reached', factsOf(volume), { cause });

@@ -41,11 +41,14 @@ const COMMAND_LIMIT_MS = 120_000;
 /** An OSD takes eight ports, and tries those of its range one after the other. */
 const OSD_PORTS = 100;
 
-/** $1: ceph.conf. Our end of the pipe closes: the namespace's first process ends, and all others with it. */
+/** $1: the folder, which goes at the end. When our end of the pipe is closed, all other processes of the namespace end. */
 const SUPERVISOR = `
-ceph-mon -c "$1" -i a -f --setuser root --setgroup root </dev/null &
-ceph-osd -c "$1" -i 0 -f --setuser root --setgroup root </dev/null &
+ceph-mon -c "$1/ceph.conf" -i a -f --setuser root --setgroup root </dev/null &
+ceph-osd -c "$1/ceph.conf" -i 0 -f --setuser root --setgroup root </dev/null &
 while read -r line; do :; done
+kill -KILL -1
+wait
+rm -rf -- "$1"
 `;
 
 /** Resolves when every pool takes images. Fails with the end of what mon and OSD have said. */
@@ -104,14 +107,30 @@ async function prepare(dir: string, user: string): Promise<Prepared & { key: str
   await Promise.all([
     tool('ceph-mon', '-c', conf, '-i', 'a', '--mkfs', ...from),
     // There is no monitor yet that it could ask for its settings.
-    tool('ceph-osd', '-c', conf, '-i', '0', '--no-mon-config', '--mkfs', '--osd-uuid', randomUUID(), '--monmap', monmap),
+    tool(
+      'ceph-osd',
+      '-c',
+      conf,
+      '-i',
+      '0',
+      '--no-mon-config',
+      '--mkfs',
+      '--osd-uuid',
+      randomUUID(),
+      '--monmap',
+      monmap,
+    ),
   ]);
   return { fsid, port, key };
 }
 
 const keyring = (entity: string, key: string, caps: Readonly<Record<string, string>>): string =>
-  [`[${entity}]`, `key = ${key}`, ...Object.entries(caps).map(([service, cap]) => `caps ${service} = "${cap}"`), '']
-    .join('\n');
+  [
+    `[${entity}]`,
+    `key = ${key}`,
+    ...Object.entries(caps).map(([service, cap]) => `caps ${service} = "${cap}"`),
+    '',
+  ].join('\n');
 
 function configuration(dir: string, fsid: string, port: number, osdPort: number): string {
   return `[global]
@@ -157,10 +176,10 @@ memstore device bytes = 4294967296
 
 type Namespace = ChildProcessByStdio<Writable, Readable, Readable>;
 
-function openNamespace(conf: string): Namespace {
+function openNamespace(dir: string): Namespace {
   const flags = ['--pid', '--fork', '--kill-child', '--mount-proc'];
   // Its own session: Ctrl-C reaches us, and we decide.
-  return spawn('unshare', [...flags, 'bash', '-c', SUPERVISOR, 'ceph-supervisor', conf], {
+  return spawn('unshare', [...flags, 'bash', '-c', SUPERVISOR, 'ceph-supervisor', dir], {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached: true,
   });
@@ -183,7 +202,7 @@ class Cluster implements PrivateCeph {
     this.fsid = fsid;
     this.monitors = [{ host: '127.0.0.1', port }];
     this.client = client;
-    this.namespace = openNamespace(this.confPath);
+    this.namespace = openNamespace(dir);
     this.namespace.stdin.on('error', () => undefined); // it has ended, which the next command finds
     for (const stream of [this.namespace.stdout, this.namespace.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (this.said = (this.said + text).slice(-8_192)));
@@ -210,7 +229,6 @@ class Cluster implements PrivateCeph {
   async stop(): Promise<void> {
     this.namespace.stdin.end();
     await this.ended;
-    await rm(this.dir, { recursive: true, force: true });
   }
 
   async failure(cause: unknown): Promise<Error> {
