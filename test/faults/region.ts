@@ -6,6 +6,7 @@ import { computeRpc, conductorRpc } from '@novella/contracts';
 import { type Log, type Millis, type OperationId, type ProjectId, seconds } from '@novella/core';
 import { ImageDirectory } from '@novella/image';
 import { type Link, openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
+import { novaDefaults } from '@novella/policy';
 import { type EmbeddedPostgres, migrate, openSqlStore, startEmbeddedPostgres, type Store } from '@novella/persistence';
 import {
   brokerTrouble,
@@ -266,6 +267,8 @@ export class Region {
         computeLinkPrefix: null,
         trustForwardedHeaders: false,
       },
+      policy: novaDefaults(this.io),
+      askPolicyServer: () => Promise.reject(new Error('there is no policy server')),
       store: await this.openStore('api'),
       broker: link,
       cinder: cinderVolumeApi(this.openCinder(this.options.apiPatience)),

@@ -11,6 +11,7 @@ import { cinderVolumeApi } from './cinder-volume-api.js';
 import { createNovaApi } from './create-nova-api.js';
 import { hintSender } from './hint-sender.js';
 import { NovaApiAppConfig } from './nova-api-app.config.js';
+import { openPolicy } from './open-policy.js';
 import { schemaGate } from './schema-gate.js';
 
 const SERVICE_PROJECT = 'service' as ProjectId;
@@ -20,6 +21,7 @@ const CONFIRM_WITHIN = seconds(120);
 async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program): Promise<void> {
   const { clock, random, log, shutdown } = program;
   const io = { clock, random, log };
+  const policy = openPolicy(config, io);
 
   const link = openAmqpLink({
     urls: config.brokerUrls,
@@ -50,6 +52,7 @@ async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program
       computeLinkPrefix: null,
       trustForwardedHeaders: false,
     },
+    ...policy,
     store,
     broker: link,
     cinder: cinderVolumeApi(cinder),

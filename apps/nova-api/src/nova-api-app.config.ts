@@ -12,9 +12,10 @@ import {
   type LogLevel,
 } from '@novella/service-kit';
 import { ArrayNotEmpty, IsArray, IsBoolean, IsIn, IsInt, Max, Min } from 'class-validator';
+import { PolicyConfig } from './policy.config.js';
 
 /** The settings of a nova-api process, by environment variable. docs/operators.md explains each. */
-export class NovaApiAppConfig {
+export class NovaApiAppConfig extends PolicyConfig {
   @Env('NOVELLA_API_LISTEN')
   @IsListenAddress()
   @IsLoopbackUnless('noauthAnywhere')

@@ -1,6 +1,7 @@
 import type { ClientOf, computeRpc, conductorRpc } from '@novella/contracts';
 import type { HostName, Log, Random } from '@novella/core';
 import type { ImageService } from '@novella/image';
+import type { AskRemote, NovaPolicy } from '@novella/policy';
 import type { ApiStore, EngineStore, HostStore } from '@novella/persistence';
 import type { BrokerStanding } from '@novella/service-kit';
 import type { NovaApiConfig } from './nova-api.config.js';
@@ -9,6 +10,9 @@ import type { VolumeApi } from './volume-api.js';
 /** What nova-api is composed from. */
 export interface NovaApiPorts {
   readonly config: NovaApiConfig;
+  readonly policy: NovaPolicy;
+  /** For rules that another server decides. */
+  readonly askPolicyServer: AskRemote;
   readonly store: NovaApiStore;
   readonly cinder: VolumeApi;
   readonly images: ImageService;

@@ -28,6 +28,7 @@ import { seedFlavors } from '../../manage/src/seed-flavors.js';
 import { cinderVolumeApi } from '../../nova-api/src/cinder-volume-api.js';
 import { createNovaApi } from '../../nova-api/src/create-nova-api.js';
 import { hintSender } from '../../nova-api/src/hint-sender.js';
+import { openPolicy } from '../../nova-api/src/open-policy.js';
 import type { StandaloneConfig } from './standalone.config.js';
 
 /**
@@ -59,6 +60,7 @@ const HOST_REPORT_POLL = millis(20);
 
 export async function startStandalone(config: StandaloneConfig, ports: StandalonePorts): Promise<Standalone> {
   const { clock, random, log } = ports;
+  const policy = openPolicy(config, { clock, log });
   const running = new Running();
   try {
     const store = await openStore(config, log, running);
@@ -131,6 +133,7 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
         computeLinkPrefix: null,
         trustForwardedHeaders: false,
       },
+      ...policy,
       store,
       cinder: cinderVolumeApi(cinder),
       images: new ImageDirectory(config.imagesDir),

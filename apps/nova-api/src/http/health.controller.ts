@@ -1,21 +1,22 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
-import { type BrokerStanding, brokerTrouble, Health, type HealthReport } from '@novella/service-kit';
+import { brokerTrouble, Health, type HealthReport } from '@novella/service-kit';
 import type { FastifyReply } from 'fastify';
-import { type NovaApiStore, PORTS } from '../ports.js';
+import { type NovaApiPorts, PORTS } from '../ports.js';
 
 /**
  * For operators and load balancers, without authentication: ready (200) while the store answers; degraded (200), with
- * the reason, while hints cannot be sent; else 503. Live (200) as long as it answers at all.
+ * the reason, while hints cannot be sent or the policy files cannot be used; else 503. Live (200) as long as it answers at all.
  */
 @Controller('health')
 export class HealthController {
   private readonly health = new Health();
 
-  constructor(@Inject(PORTS) { store, broker }: { readonly store: NovaApiStore; readonly broker?: BrokerStanding }) {
+  constructor(@Inject(PORTS) { store, broker, policy }: Pick<NovaApiPorts, 'store' | 'broker' | 'policy'>) {
     this.health.register('database').ask('not-ready', async () => {
       await store.services('nova-conductor');
       return null;
     });
+    this.health.register('policy').ask('degraded', () => policy.trouble());
     if (broker !== undefined) this.health.register('broker').ask('degraded', () => brokerTrouble(broker));
   }
 

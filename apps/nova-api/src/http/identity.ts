@@ -6,7 +6,7 @@ export interface Identity {
   readonly projectId: ProjectId;
   /** Lower case. */
   readonly roles: readonly string[];
-  /** By the rule `context_is_admin`. */
+  /** As the token's issuer has it; a request's is decided by the rule `context_is_admin`. */
   readonly isAdmin: boolean;
   /** `all` for a token of the whole system. */
   readonly systemScope: 'all' | null;

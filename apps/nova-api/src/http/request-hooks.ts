@@ -1,7 +1,9 @@
 import { isRequestId, type Log, type Random, type RequestId } from '@novella/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { NovaPolicy } from '@novella/policy';
 import type { NovaApiConfig } from '../nova-api.config.js';
 import { ApiFault } from './fault.js';
+import { Judge } from './judge.js';
 import { linkBase, linksFor } from './links.js';
 import {
   formatMicroversion,
@@ -24,11 +26,12 @@ const requestIds = new WeakMap<FastifyRequest, RequestId>();
 
 export interface RequestHooksIo {
   readonly config: NovaApiConfig;
+  readonly policy: NovaPolicy;
   readonly random: Random;
   readonly log: Log;
 }
 
-export function installRequestHooks(fastify: FastifyInstance, { config, random, log }: RequestHooksIo): void {
+export function installRequestHooks(fastify: FastifyInstance, { config, policy, random, log }: RequestHooksIo): void {
   fastify.decorateRequest('call', null);
   // Bodies stay text until the microversion is agreed; only then is it time to complain about them.
   fastify.removeAllContentTypeParsers();
@@ -41,7 +44,7 @@ export function installRequestHooks(fastify: FastifyInstance, { config, random, 
       done();
       return;
     }
-    const context = identify(request);
+    const context = identify(request, policy);
     if (context === null) {
       offerToken(request, reply, config, requested);
       return;
@@ -106,14 +109,18 @@ function giveRequestId(request: FastifyRequest, reply: FastifyReply, random: Ran
 }
 
 /** null without a token. */
-function identify(request: FastifyRequest): RequestContext | null {
+function identify(request: FastifyRequest, policy: NovaPolicy): RequestContext | null {
   const token = one(request.headers['x-auth-token']) ?? one(request.headers['x-storage-token']);
   if (token === undefined) return null;
   const requestId = requestIds.get(request);
   if (requestId === undefined) throw new Error('a resource request has no request id');
   const globalId = one(request.headers['x-openstack-request-id']);
+  const identity = identityOfToken(token);
+  const judge = new Judge(policy.rules(), identity);
   return {
-    ...identityOfToken(token),
+    ...identity,
+    isAdmin: judge.isAdmin,
+    judge,
     requestId,
     globalRequestId: globalId !== undefined && isRequestId(globalId) ? globalId : null,
     token,

@@ -3,6 +3,7 @@ import {
   type Clock,
   type ErrorCode,
   type HostName,
+  type Log,
   millis,
   minutes,
   NovellaError,
@@ -13,9 +14,11 @@ import {
 } from '@novella/core';
 import type { Image } from '@novella/image';
 import { type Flavor, openMemoryStore, type Service, type ServiceReportInput, type Store } from '@novella/persistence';
+import { novaDefaults } from '@novella/policy';
 import { systemRandom } from '@novella/service-kit';
 import { createNovaApi } from '../create-nova-api.js';
 import type { NovaApiConfig } from '../nova-api.config.js';
+import type { NovaApiPorts } from '../ports.js';
 import type { AnswerJson } from './answer-json.js';
 import { HostSimulator } from './host-simulator.js';
 import { VolumeSimulator } from './volume-simulator.js';
@@ -63,6 +66,7 @@ export type TestApi = Awaited<ReturnType<typeof startNovaApi>>;
 export async function startNovaApi(
   overrides: Partial<NovaApiConfig> = {},
   changeStore: (store: Store) => Store = same,
+  ports: Partial<NovaApiPorts> = {},
 ) {
   const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
   await store.putFlavor(FLAVOR);
@@ -73,21 +77,25 @@ export async function startNovaApi(
   const logged: unknown[] = [];
   const told: unknown[] = [];
   let hints = 0;
+  const log: Log = {
+    debug: ignore,
+    info: (_, facts) => told.push(facts),
+    warn: (_, facts) => logged.push(facts),
+    error: (_, facts) => logged.push(facts),
+  };
   const app = await createNovaApi({
     config: { ...CONFIG, ...overrides },
+    policy: novaDefaults({ clock: tickingClock(), log }),
+    askPolicyServer: () => Promise.reject(new Error('there is no policy server')),
     store: changeStore(store),
     cinder,
     images: { image: (id) => Promise.resolve(images.get(id) ?? null) },
     hint: () => (hints += 1),
     compute: hosts.client,
     conductor: { remove_host: (args) => removeHost(removed, args.host) },
-    log: {
-      debug: ignore,
-      info: (_, facts) => told.push(facts),
-      warn: (_, facts) => logged.push(facts),
-      error: (_, facts) => logged.push(facts),
-    },
+    log,
     random: systemRandom,
+    ...ports,
   });
 
   async function ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, options: AskOptions = {}) {

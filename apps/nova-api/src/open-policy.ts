@@ -1,0 +1,26 @@
+import { seconds } from '@novella/core';
+import { httpAskRemote, openNovaPolicy, PolicyError, type PolicyIo } from '@novella/policy';
+import { ConfigError } from '@novella/service-kit';
+import type { PolicyConfig } from './policy.config.js';
+import type { NovaApiPorts } from './ports.js';
+
+/** The operator's rules, before anything else is opened: ConfigError names each line of a file that cannot be used. */
+export function openPolicy(
+  config: Readonly<PolicyConfig>,
+  io: PolicyIo,
+): Pick<NovaApiPorts, 'policy' | 'askPolicyServer'> {
+  const { policyServerContentType: contentType, policyServerTimeoutS } = config;
+  try {
+    const policy = openNovaPolicy(config, io);
+    return { policy, askPolicyServer: httpAskRemote({ contentType, timeout: seconds(policyServerTimeoutS) }, io.log) };
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    throw new ConfigError(
+      error.faults.map(({ path, line, problem }) => ({
+        key: path === config.policyFile ? 'NOVELLA_POLICY_FILE' : 'NOVELLA_POLICY_DIRS',
+        given: line === null ? path : `${path}:${line}`,
+        problem,
+      })),
+    );
+  }
+}
