@@ -116,7 +116,7 @@ const IDLE: FlowIo = {
     rollDetaching: () => Promise.resolve(),
     completeExtend: () => Promise.resolve(),
     deleteVolume: () => Promise.resolve(),
-    volumesInUse: () => (async function* () {})(),
+    volumesThatAre: () => (async function* () {})(),
   },
 };
 

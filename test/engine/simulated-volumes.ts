@@ -128,8 +128,12 @@ export class SimulatedVolumes implements VolumeService {
     return this.answer('deleteVolume', () => void this.deleted.push(volume));
   }
 
-  async *volumesInUse() {
-    yield await this.answer('volumesInUse', () => [...this.sizes].map(([id, size]) => ({ id, size })));
+  async *volumesThatAre(status: 'in-use' | 'attaching') {
+    const attaching = new Set(
+      [...this.records.values()].flatMap((at) => (at.state === 'attaching' ? [at.volume] : [])),
+    );
+    const listed = () => [...this.sizes].filter(([id]) => attaching.has(id) === (status === 'attaching'));
+    yield await this.answer('volumesThatAre', () => listed().map(([id, size]) => ({ id, size })));
   }
 
   private known(id: AttachmentId): SimulatedAttachment {

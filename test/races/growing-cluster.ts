@@ -197,7 +197,7 @@ export class GrowingCluster {
       completeAttachment: () => Promise.resolve(),
       deleteAttachment: () => Promise.resolve(),
       deleteVolume: () => Promise.resolve(),
-      async *volumesInUse() {
+      async *volumesThatAre() {
         yield await Promise.resolve([]);
       },
     };
@@ -231,7 +231,7 @@ export class GrowingCluster {
     return new Proxy(port, {
       get: (target, name) => {
         const method: unknown = Reflect.get(target, name);
-        if (typeof method !== 'function' || name === 'onPowerState' || name === 'volumesInUse') {
+        if (typeof method !== 'function' || name === 'onPowerState' || name === 'volumesThatAre') {
           return typeof method === 'function' ? (method.bind(target) as unknown) : method;
         }
         return async (...args: unknown[]): Promise<unknown> => {

@@ -78,6 +78,7 @@ describe('the import rules (rule 3.9c)', () => {
       'contracts',
       'core',
       'image',
+      'keystone',
       'libvirt',
       'messaging',
       'persistence',

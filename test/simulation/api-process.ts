@@ -33,7 +33,6 @@ export interface Api {
 }
 
 const CONFIG = {
-  authStrategy: 'noauth2',
   maxLimit: 1_000,
   maxBodyBytes: 114_688,
   enableInstancePassword: false,
@@ -74,8 +73,10 @@ export function startApi(deployment: DeploymentIo, name: string, run: number): {
       const instance = await found(store, server);
       await attachVolume(io, callBy(request, rules), instance, { volumeAttachment: { volumeId: volume } });
     },
-    detach: async (server, volume, request) => detachVolume(io, callBy(request, rules), await found(store, server), volume),
-    power: async (server, action, request) => requestPower(io, callBy(request, rules), await found(store, server), action),
+    detach: async (server, volume, request) =>
+      detachVolume(io, callBy(request, rules), await found(store, server), volume),
+    power: async (server, action, request) =>
+      requestPower(io, callBy(request, rules), await found(store, server), action),
     async deleteServer(server, request) {
       const outcome = await store.requestDelete(server, callBy(request, rules).context);
       if (outcome !== 'accepted') throw new Error(outcome);
@@ -105,10 +106,12 @@ async function found(store: Store, server: ServerId): Promise<Instance> {
 
 function callBy(requestId: RequestId, rules: Rules<RuleName>): ApiCall {
   const identity = identityOfToken(`admin:${PROJECT}`);
+  const judge = new Judge(rules, identity);
   return {
     context: {
       ...identity,
-      judge: new Judge(rules, identity),
+      judge,
+      isAdmin: judge.isAdmin,
       requestId,
       globalRequestId: null,
       token: 'token',

@@ -174,7 +174,7 @@ export class Cinder {
         if (this.attachmentsOf(id).length > 0) throw refused('the volume is attached');
         volume.deleted = true;
       }),
-    volumesInUse: () => this.inUse(),
+    volumesThatAre: (status) => this.listed(status),
   };
 
   /** What nova-api asks. */
@@ -196,10 +196,10 @@ export class Cinder {
     deleteAttachment: (id) => this.service.deleteAttachment('' as never, id),
   };
 
-  private async *inUse() {
+  private async *listed(status: 'in-use' | 'attaching') {
     await Promise.resolve();
     yield [...this.volumes.values()]
-      .filter((volume) => !volume.deleted && this.statusOf(volume) === 'in-use')
+      .filter((volume) => !volume.deleted && this.statusOf(volume) === status)
       .map(({ id, size }) => ({ id, size }));
   }
 

@@ -36,7 +36,8 @@ export interface RunningProcess {
   reconnect(): void;
 }
 
-const NEVER_STOPPED = new AbortController().signal;
+/** Nobody stops it. One for each, so that its listeners go with it. */
+const neverStopped = (): AbortSignal => new AbortController().signal;
 
 /** What every process has. `run` numbers the processes of one name, so that each has ids of its own. */
 export function processIo(deployment: DeploymentIo, name: string, run: number, user: string) {
@@ -71,7 +72,7 @@ export function processIo(deployment: DeploymentIo, name: string, run: number, u
 export function startConductor(deployment: DeploymentIo, name: string, run: number): RunningProcess {
   const { running, process, link, own, store } = processIo(deployment, name, run, 'conductor');
   const start = async (): Promise<void> => {
-    await holdName(link, { topic: 'conductor', name }, { ...own, signal: NEVER_STOPPED, onLost: () => process.die() });
+    await holdName(link, { topic: 'conductor', name }, { ...own, signal: neverStopped(), onLost: () => process.die() });
     const commands = rpcClient(link, computeRpc, own);
     const conductor = new Conductor({
       name,
@@ -95,7 +96,7 @@ export function startCompute(deployment: DeploymentIo, name: HostName, run: numb
   const start = async (): Promise<void> => {
     const virt = host.driverFor(process);
     const journal = mutatedJournal(await Journal.open('/state', host.directory.openedBy(process)), deployment.mutation);
-    await holdName(link, { topic: 'compute', name }, { ...own, signal: NEVER_STOPPED, onLost: () => process.die() });
+    await holdName(link, { topic: 'compute', name }, { ...own, signal: neverStopped(), onLost: () => process.die() });
     const conductor = mutatedReports(rpcClient(link, conductorRpc, own).any(), deployment.mutation);
     const handlers = commandHandlers({
       commands: { host: name, journal, locks: new EffectLocks(), conductor, log: own.log },
@@ -110,7 +111,7 @@ export function startCompute(deployment: DeploymentIo, name: HostName, run: numb
         log: own.log,
       },
       clock: own.clock,
-      signal: NEVER_STOPPED,
+      signal: neverStopped(),
     });
     const serving = { prefetch: 64, replyExchange: NOVA_EXCHANGE };
     await new RpcServer(link, computeRpc, name, inTheirCommand(handlers), { ...own, ...serving }).start();
@@ -176,7 +177,7 @@ function inTheirCommand(handlers: HandlersOf<typeof computeRpc>): HandlersOf<typ
 function volumesFor(deployment: DeploymentIo, process: SimulatedProcess): VolumeService {
   const { clock, cinder, cinderFaults } = deployment;
   const io = { clock, chance: deployment.chance.of(`cinder for ${process.name}`), faults: cinderFaults };
-  const entries = Object.entries(cinder.service).filter(([name]) => name !== 'volumesInUse');
+  const entries = Object.entries(cinder.service).filter(([name]) => name !== 'volumesThatAre');
   const gated = entries.map(([name, method]) => {
     const run = method as (...args: readonly unknown[]) => Promise<unknown>;
     // The conductor asks under a lease at which it has looked in the same moment.
@@ -186,8 +187,8 @@ function volumesFor(deployment: DeploymentIo, process: SimulatedProcess): Volume
   });
   return {
     ...(Object.fromEntries(gated) as VolumeService),
-    async *volumesInUse() {
-      const pages = cinder.service.volumesInUse()[Symbol.asyncIterator]();
+    async *volumesThatAre(status) {
+      const pages = cinder.service.volumesThatAre(status)[Symbol.asyncIterator]();
       for (;;) {
         const page = await callOutside(process, io, () => pages.next());
         if (page.done === true) return;

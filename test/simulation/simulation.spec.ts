@@ -46,8 +46,8 @@ const howToReplay = (seed: number): string =>
 
   // Each breaks one rule of the product; how many seeds it takes to see it depends on how rarely the rule is needed.
   it.each<[Mutation, Fault, number]>([
-    ['store-ignores-versions', 'stand still', 200],
-    ['journal-admits-all', 'stand still', 200],
+    ['store-ignores-versions', 'stand still', 600],
+    ['journal-admits-all', 'stand still', 1_000],
     ['deadline-is-failure', 'crash', 60],
     ['host-reports-what-was-wanted', 'crash', 60],
     ['no-second-look', 'crash', 60],

@@ -26,7 +26,7 @@ function service(answers: ('cinder-unreachable' | 'volume-not-found' | 'ok')[]):
     rollDetaching: refuse,
     completeExtend: refuse,
     deleteVolume: refuse,
-    volumesInUse: () => {
+    volumesThatAre: () => {
       throw new Error('not asked for here');
     },
   };

@@ -59,10 +59,10 @@ export function cinderVolumeService(clientOf: (project: ProjectId | null) => Cin
       if (extendingTo(await client.getVolume(volume)) === size) await client.completeExtend(volume, end === 'failed');
     },
 
-    async *volumesInUse() {
+    async *volumesThatAre(status) {
       let marker: VolumeId | null = null;
       do {
-        const query = { limit: PAGE, status: 'in-use', allProjects: true, ...(marker === null ? {} : { marker }) };
+        const query = { limit: PAGE, status, allProjects: true, ...(marker === null ? {} : { marker }) };
         const page: Awaited<ReturnType<CinderClient['listVolumesDetail']>> =
           await clientOf(null).listVolumesDetail(query);
         yield page.volumes;
@@ -87,9 +87,9 @@ const LEAST_BETWEEN_RETURNS = seconds(10);
 export function noticingReturn(service: VolumeService, clock: Clock, onReturn: () => void): VolumeService {
   let away = false;
   let noticed = Number.NEGATIVE_INFINITY;
-  const watched = async <T>(answer: Promise<T>): Promise<T> => {
+  return eachCall(service, async (call) => {
     try {
-      const value = await answer;
+      const value = await call();
       if (away && clock.monotonic() - noticed >= LEAST_BETWEEN_RETURNS) {
         away = false;
         noticed = clock.monotonic();
@@ -100,19 +100,34 @@ export function noticingReturn(service: VolumeService, clock: Clock, onReturn: (
       if (isAway(error)) away = true;
       throw error;
     }
-  };
+  });
+}
+
+/**
+ * The same service for a turn that holds a lease: nothing is begun once that may have run out. Cinder knows no leases: a
+ * conductor that stood still in between would, say, connect anew what another has completed since.
+ */
+export const underLease = (service: VolumeService, holds: () => boolean): VolumeService =>
+  eachCall(service, (call) => {
+    if (holds()) return call();
+    const message = 'the operation may be in the hands of another conductor by now';
+    return Promise.reject(new NovellaError('command-stale', message, {}, { grade: 'unsure' }));
+  });
+
+/** `around` is given each single call; listing is left alone. */
+function eachCall(service: VolumeService, around: <T>(call: () => Promise<T>) => Promise<T>): VolumeService {
   return {
-    volume: (...args) => watched(service.volume(...args)),
-    attachments: (...args) => watched(service.attachments(...args)),
-    connectAttachment: (...args) => watched(service.connectAttachment(...args)),
-    connection: (...args) => watched(service.connection(...args)),
-    completeAttachment: (...args) => watched(service.completeAttachment(...args)),
-    deleteAttachment: (...args) => watched(service.deleteAttachment(...args)),
-    beginDetaching: (...args) => watched(service.beginDetaching(...args)),
-    rollDetaching: (...args) => watched(service.rollDetaching(...args)),
-    completeExtend: (...args) => watched(service.completeExtend(...args)),
-    deleteVolume: (...args) => watched(service.deleteVolume(...args)),
-    volumesInUse: () => service.volumesInUse(),
+    volume: (...args) => around(() => service.volume(...args)),
+    attachments: (...args) => around(() => service.attachments(...args)),
+    connectAttachment: (...args) => around(() => service.connectAttachment(...args)),
+    connection: (...args) => around(() => service.connection(...args)),
+    completeAttachment: (...args) => around(() => service.completeAttachment(...args)),
+    deleteAttachment: (...args) => around(() => service.deleteAttachment(...args)),
+    beginDetaching: (...args) => around(() => service.beginDetaching(...args)),
+    rollDetaching: (...args) => around(() => service.rollDetaching(...args)),
+    completeExtend: (...args) => around(() => service.completeExtend(...args)),
+    deleteVolume: (...args) => around(() => service.deleteVolume(...args)),
+    volumesThatAre: (status) => service.volumesThatAre(status),
   };
 }
 

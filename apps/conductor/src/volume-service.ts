@@ -32,8 +32,8 @@ export interface VolumeService {
   completeExtend(project: ProjectId, volume: VolumeId, size: GiB, end: 'grown' | 'failed'): Promise<void>;
   /** For delete_on_termination; a volume that is gone is no error. */
   deleteVolume(project: ProjectId, volume: VolumeId): Promise<void>;
-  /** All volumes that are in use, page after page. */
-  volumesInUse(): AsyncIterable<readonly { id: VolumeId; size: GiB }[]>;
+  /** All volumes of this status, page after page. */
+  volumesThatAre(status: 'in-use' | 'attaching'): AsyncIterable<readonly { id: VolumeId; size: GiB }[]>;
 }
 
 export interface VolumeState {

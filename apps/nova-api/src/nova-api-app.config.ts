@@ -1,5 +1,6 @@
 import {
   Env,
+  IdentitySettings,
   IsAbsolutePath,
   IsBrokerUrls,
   IsEndpoint,
@@ -11,11 +12,10 @@ import {
   IsTcpPort,
   type LogLevel,
 } from '@novella/service-kit';
-import { ArrayNotEmpty, IsArray, IsBoolean, IsIn, IsInt, Max, Min } from 'class-validator';
-import { PolicyConfig } from './policy.config.js';
+import { ArrayNotEmpty, IsArray, IsBoolean, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
 
 /** The settings of a nova-api process, by environment variable. docs/operators.md explains each. */
-export class NovaApiAppConfig extends PolicyConfig {
+export class NovaApiAppConfig extends IdentitySettings {
   @Env('NOVELLA_API_LISTEN')
   @IsListenAddress()
   @IsLoopbackUnless('noauthAnywhere')
@@ -25,14 +25,39 @@ export class NovaApiAppConfig extends PolicyConfig {
   @IsTcpPort()
   readonly port: number = 8774;
 
-  /** There is no default: noauth2 believes every token. */
-  @Env('NOVELLA_AUTH_STRATEGY')
-  @IsIn(['noauth2'])
-  readonly authStrategy!: 'noauth2';
-
   @Env('NOVELLA_NOAUTH_ANYWHERE')
   @IsBoolean()
   readonly noauthAnywhere: boolean = false;
+
+  /** Where it is not set, /etc/novella/policy.yaml is taken when it is there. */
+  @Env('NOVELLA_POLICY_FILE')
+  @IsOptional()
+  @IsAbsolutePath()
+  readonly policyFile?: string;
+
+  /** Where they are not set, /etc/novella/policy.d is taken when it is there. */
+  @Env('NOVELLA_POLICY_DIRS', { type: 'list' })
+  @IsOptional()
+  @IsArray()
+  @ArrayNotEmpty()
+  @IsAbsolutePath({ each: true })
+  readonly policyDirs?: string[];
+
+  /** False: what was allowed before Nova's new defaults stays allowed beside them. */
+  @Env('NOVELLA_POLICY_NEW_DEFAULTS')
+  @IsBoolean()
+  readonly policyNewDefaults: boolean = true;
+
+  /** How a policy server is asked. */
+  @Env('NOVELLA_POLICY_SERVER_CONTENT_TYPE')
+  @IsIn(['application/x-www-form-urlencoded', 'application/json'])
+  readonly policyServerContentType: 'application/x-www-form-urlencoded' | 'application/json' =
+    'application/x-www-form-urlencoded';
+
+  /** How long a policy server may take. */
+  @Env('NOVELLA_POLICY_SERVER_TIMEOUT_S')
+  @IsSeconds(1, 600)
+  readonly policyServerTimeoutS: number = 60;
 
   @Env('NOVELLA_DATABASE_URL', { secret: true })
   @IsPostgresUrl()
@@ -57,10 +82,27 @@ export class NovaApiAppConfig extends PolicyConfig {
   @IsSeconds(1, 600)
   readonly brokerHeartbeatS: number = 8;
 
-  /** Cinder's v3 API without a project: http://127.0.0.1:8776/v3 */
-  @Env('NOVELLA_CINDER_ENDPOINT')
+  /** What a 401 tells as the place to get a token from; the auth URL unless given. */
+  @Env('NOVELLA_WWW_AUTHENTICATE_URI', { type: 'text' })
+  @IsOptional()
   @IsEndpoint()
-  readonly cinderEndpoint!: string;
+  readonly wwwAuthenticateUri?: string;
+
+  /** A token that was revoked is believed for so long; 0 asks Keystone at each request. */
+  @Env('NOVELLA_TOKEN_CACHE_TIME_S')
+  @IsSeconds(0, 3_600)
+  readonly tokenCacheTimeS: number = 300;
+
+  /** Whose bearer may pass on what users ask, also with tokens that have expired meanwhile. */
+  @Env('NOVELLA_SERVICE_TOKEN_ROLES')
+  @IsArray()
+  @ArrayNotEmpty()
+  readonly serviceTokenRoles: string[] = ['service'];
+
+  /** Refuse an X-Service-Token without such a role. */
+  @Env('NOVELLA_SERVICE_TOKEN_ROLES_REQUIRED')
+  @IsBoolean()
+  readonly serviceTokenRolesRequired: boolean = true;
 
   @Env('NOVELLA_IMAGES_DIR')
   @IsAbsolutePath()

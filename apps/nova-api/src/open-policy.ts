@@ -1,14 +1,13 @@
 import { seconds } from '@novella/core';
-import { httpAskRemote, openNovaPolicy, PolicyError, type PolicyIo } from '@novella/policy';
+import { httpAskRemote, novaDefaults, openNovaPolicy, PolicyError, type PolicyIo } from '@novella/policy';
 import { ConfigError } from '@novella/service-kit';
-import type { PolicyConfig } from './policy.config.js';
+import type { NovaApiAppConfig } from './nova-api-app.config.js';
 import type { NovaApiPorts } from './ports.js';
 
+type PolicyPorts = Pick<NovaApiPorts, 'policy' | 'askPolicyServer'>;
+
 /** The operator's rules, before anything else is opened: ConfigError names each line of a file that cannot be used. */
-export function openPolicy(
-  config: Readonly<PolicyConfig>,
-  io: PolicyIo,
-): Pick<NovaApiPorts, 'policy' | 'askPolicyServer'> {
+export function openPolicy(config: Readonly<NovaApiAppConfig>, io: PolicyIo): PolicyPorts {
   const { policyServerContentType: contentType, policyServerTimeoutS } = config;
   try {
     const policy = openNovaPolicy(config, io);
@@ -24,3 +23,9 @@ export function openPolicy(
     );
   }
 }
+
+/** Nova's defaults, of which no server is asked. */
+export const policyInCode = (io: PolicyIo): PolicyPorts => ({
+  policy: novaDefaults(io),
+  askPolicyServer: ({ url }) => Promise.reject(new Error(`no rule in the code leads to ${url}`)),
+});

@@ -4,12 +4,14 @@ import type { ImageService } from '@novella/image';
 import type { AskRemote, NovaPolicy } from '@novella/policy';
 import type { ApiStore, EngineStore, HostStore } from '@novella/persistence';
 import type { BrokerStanding } from '@novella/service-kit';
+import type { Authenticator } from './http/authenticator.js';
 import type { NovaApiConfig } from './nova-api.config.js';
 import type { VolumeApi } from './volume-api.js';
 
 /** What nova-api is composed from. */
 export interface NovaApiPorts {
   readonly config: NovaApiConfig;
+  readonly authenticator: Authenticator;
   readonly policy: NovaPolicy;
   /** For rules that another server decides. */
   readonly askPolicyServer: AskRemote;

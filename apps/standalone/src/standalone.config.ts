@@ -1,5 +1,5 @@
 import { isHostName } from '@novella/core';
-import { Env, type LogLevel } from '@novella/service-kit';
+import { Env, IsNoauthWithoutKeystone, type LogLevel } from '@novella/service-kit';
 import {
   ArrayNotEmpty,
   IsArray,
@@ -19,7 +19,6 @@ import {
   type ValidatorConstraintInterface,
 } from 'class-validator';
 import { hostname } from 'node:os';
-import { PolicyConfig } from '../../nova-api/src/policy.config.js';
 
 const ABSOLUTE = { message: 'must be an absolute path' };
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
@@ -41,7 +40,7 @@ class NoauthListenRule implements ValidatorConstraintInterface {
 }
 
 /** The settings of the standalone process, by environment variable. docs/operators.md explains each. */
-export class StandaloneConfig extends PolicyConfig {
+export class StandaloneConfig {
   /** Postgres' files, the host's journal, instances' disks and consoles. */
   @Env('NOVELLA_STATE_DIR')
   @Matches(/^\//, ABSOLUTE)
@@ -61,7 +60,13 @@ export class StandaloneConfig extends PolicyConfig {
   /** There is no default: noauth2 believes every token. */
   @Env('NOVELLA_AUTH_STRATEGY')
   @IsIn(['noauth2'])
+  @IsNoauthWithoutKeystone('keystoneAuthUrl')
   readonly authStrategy!: 'noauth2';
+
+  /** Only the services apart know Keystone. Who sets this expects it of this process too, and is told. */
+  @Env('NOVELLA_KEYSTONE_AUTH_URL', { type: 'text' })
+  @IsOptional()
+  readonly keystoneAuthUrl?: string;
 
   @Env('NOVELLA_NOAUTH_ANYWHERE')
   @IsBoolean()

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectorProperties, createConnectors, spawnRunner } from '@novella/brick';
-import { createCinderClient } from '@novella/cinder';
+import { createCinderClient, noAuth } from '@novella/cinder';
 import { computeRpc, conductorRpc } from '@novella/contracts';
 import {
   type Clock,
@@ -28,7 +28,8 @@ import { seedFlavors } from '../../manage/src/seed-flavors.js';
 import { cinderVolumeApi } from '../../nova-api/src/cinder-volume-api.js';
 import { createNovaApi } from '../../nova-api/src/create-nova-api.js';
 import { hintSender } from '../../nova-api/src/hint-sender.js';
-import { openPolicy } from '../../nova-api/src/open-policy.js';
+import { policyInCode } from '../../nova-api/src/open-policy.js';
+import { noauth2 } from '../../nova-api/src/http/noauth2.js';
 import type { StandaloneConfig } from './standalone.config.js';
 
 /**
@@ -60,7 +61,6 @@ const HOST_REPORT_POLL = millis(20);
 
 export async function startStandalone(config: StandaloneConfig, ports: StandalonePorts): Promise<Standalone> {
   const { clock, random, log } = ports;
-  const policy = openPolicy(config, { clock, log });
   const running = new Running();
   try {
     const store = await openStore(config, log, running);
@@ -72,13 +72,11 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
 
     const cinder = createCinderClient({
       endpoint: config.cinderEndpoint,
-      project: SERVICE_PROJECT,
-      auth: () => Promise.resolve(serviceToken(SERVICE_PROJECT)),
+      auth: asAdmin(SERVICE_PROJECT),
       log,
     });
     running.add('cinder client', () => cinder.close());
-    const asService = (project: ProjectId | null) =>
-      project === null ? cinder : cinder.as(serviceToken(project), project);
+    const asService = (project: ProjectId | null) => (project === null ? cinder : cinder.as(asAdmin(project)));
 
     const conductor = await microservice(
       ConductorModule.register({
@@ -125,7 +123,6 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
     const hosts = rpcClient(apiLink, computeRpc, client);
     const api = await createNovaApi({
       config: {
-        authStrategy: config.authStrategy,
         maxLimit: 1000,
         maxBodyBytes: 114_688,
         enableInstancePassword: true,
@@ -133,9 +130,10 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
         computeLinkPrefix: null,
         trustForwardedHeaders: false,
       },
-      ...policy,
+      authenticator: noauth2,
+      ...policyInCode(client),
       store,
-      cinder: cinderVolumeApi(cinder),
+      cinder: cinderVolumeApi(cinder, null),
       images: new ImageDirectory(config.imagesDir),
       hint: hintSender(conductors, log),
       conductor: conductors,
@@ -187,7 +185,7 @@ async function openStore(config: StandaloneConfig, log: Log, running: Running): 
 }
 
 /** noauth2 on Cinder's side: the token says who asks and in which project. */
-const serviceToken = (project: ProjectId) => ({ 'X-Auth-Token': `admin:${project}` });
+const asAdmin = (project: ProjectId) => noAuth('admin', project);
 
 function microservice(
   module: Parameters<typeof NestFactory.createMicroservice>[0],

@@ -10,20 +10,21 @@ export type {
   TimelineEntry,
 } from './records.js';
 export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';
-export type {
-  ApiStore,
-  AttachedVolume,
-  EngineStore,
-  HostStore,
-  NewBlockDeviceMapping,
-  NewInstance,
-  OperationFacts,
-  PostedEvent,
-  RecordChanges,
-  Requester,
-  ServerListQuery,
-  ServiceReportInput,
-  Store,
+export {
+  type ApiStore,
+  type AttachedVolume,
+  type EngineStore,
+  EVERY_PROJECT,
+  type HostStore,
+  type NewBlockDeviceMapping,
+  type NewInstance,
+  type OperationFacts,
+  type PostedEvent,
+  type RecordChanges,
+  type Requester,
+  type ServerListQuery,
+  type ServiceReportInput,
+  type Store,
 } from './store.js';
 export { openMemoryStore } from './memory/memory-store.js';
 export { type MemoryStoreOptions } from './memory/tables.js';

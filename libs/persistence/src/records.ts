@@ -183,7 +183,8 @@ export interface InstanceAction {
   readonly action: string;
   readonly requestId: RequestId;
   readonly userId: UserId;
-  readonly projectId: ProjectId;
+  /** Of who asked; null for a token without a project. */
+  readonly projectId: ProjectId | null;
   readonly startTime: Date;
   readonly updatedAt: Date;
   /** null, or `Error` when an event under it failed. */

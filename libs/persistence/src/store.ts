@@ -51,7 +51,8 @@ export interface Store extends ApiStore, EngineStore, HostStore, OperatorStore {
 export interface Requester {
   readonly requestId: RequestId;
   readonly userId: UserId;
-  readonly projectId: ProjectId;
+  /** null for a token without a project. */
+  readonly projectId: ProjectId | null;
 }
 
 export interface NewInstance {
@@ -95,9 +96,11 @@ export interface PostedEvent {
     | null;
 }
 
+/** Not null: a caller without a project must not see everybody's servers for that. */
+export const EVERY_PROJECT = Symbol('every project');
+
 export interface ServerListQuery {
-  /** null: every project's. */
-  readonly projectId: ProjectId | null;
+  readonly projectId: ProjectId | typeof EVERY_PROJECT;
   readonly limit: number;
   /** The id of the last server of the page before. */
   readonly marker: ServerId | null;
@@ -379,6 +382,7 @@ export interface EngineStore {
 
 export interface AttachedVolume {
   readonly mapping: BlockDeviceMapping;
+  readonly projectId: ProjectId;
   readonly host: HostName;
   /** The last extend of this attachment that ended in failure, final or infeasible, and what it had wanted. */
   readonly refused: { readonly wantedBytes: Bytes; readonly capabilities: readonly string[] } | null;

@@ -69,7 +69,7 @@ export function reconcileTests({ store }: Subject): void {
       const first = await store().attachedVolumes(null, 2);
       const rest = await store().attachedVolumes(first[1]!.mapping.id, 2);
       expect([...first, ...rest].map((row) => row.mapping.id)).toEqual(ids);
-      expect(first[0]).toMatchObject({ host: HOST, refused: null });
+      expect(first[0]).toMatchObject({ host: HOST, projectId: server.projectId, refused: null });
     });
 
     it('leaves out reservations, volumes with an open operation and servers with a task (rule 3.10c)', async () => {

@@ -40,8 +40,9 @@ export const holds = ({ lost, doubleApplied, falseSuccess }: Verdict): boolean =
 /**
  * Pure. Accepted: HTTP 200 and 200 as the event's own code. Lost: accepted and neither ended nor parked. False success:
  * Success recorded while the hypervisor showed less than Cinder had when the event was posted. Double-applied: an
- * operation that changed the size more often than it was asked, a change that no operation was open for, one to more
- * than Cinder was asked for, and any decrease.
+ * operation that changed the size more often than it was asked and Cinder grew while it was open (a second attempt takes
+ * what Cinder has by then), a change that no operation was open for, one to more than Cinder was asked for, and any
+ * decrease.
  */
 export function judge(ledger: Ledger, operations: readonly OperationSpan[]): Verdict {
   const changes = groupBy(ledger.changes, ({ volume }) => volume);
@@ -114,8 +115,10 @@ function doubleAppliedOf(
     else changesOf.set(owner, (changesOf.get(owner) ?? 0) + 1);
   }
   for (const [operation, count] of changesOf) {
-    if (count <= operation.requests) continue;
-    breaches.push(breach(operation, `${count} changes for ${operation.requests} requests of one operation`));
+    const { requests, createdAt, endedAt } = operation;
+    const grown = asked.filter(({ at }) => at >= createdAt && at <= (endedAt ?? at)).length;
+    if (count <= requests + grown) continue;
+    breaches.push(breach(operation, `${count} changes for ${requests} requests and ${grown} growths`));
   }
   return breaches;
 }

@@ -1,6 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { type CinderClient } from '@novella/cinder';
-import { type GiB, gib, type HostName, millis, minutes, type ServerId, type VolumeId } from '@novella/core';
+import {
+  type AttachmentId,
+  type GiB,
+  gib,
+  type HostName,
+  millis,
+  minutes,
+  type ProjectId,
+  type ServerId,
+  type VolumeId,
+} from '@novella/core';
 import type { AttachedVolume } from '@novella/persistence';
 import { HOST, mapping, seededRandom, SERVER, service, virtualClock, VOLUME } from '@novella/testing';
 import { cinderVolumeService } from '../cinder-volume-service.js';
@@ -10,6 +20,7 @@ const OTHER = '88888888-8888-4888-8888-888888888888' as VolumeId;
 const attached = (volumeId: VolumeId): AttachedVolume => ({
   mapping: mapping({ volumeId }),
   host: HOST,
+  projectId: 'p' as ProjectId,
   refused: null,
 });
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -20,9 +31,13 @@ interface Opened {
 }
 
 /** A reconciler over attachments that all show 1 GiB, and a Cinder that lists these volumes as in use, one per page. */
-function reconciler(cinder: readonly { id: VolumeId; size: GiB }[], { another = false } = {}) {
+function reconciler(
+  cinder: readonly { id: VolumeId; size: GiB }[],
+  { another = false, attaching = [] as readonly { id: VolumeId; size: GiB }[] } = {},
+) {
   const opened: Opened[] = [];
   const asked: unknown[] = [];
+  const completed: AttachmentId[] = [];
   let passes = 0;
   let hints = 0;
   const clock = virtualClock();
@@ -39,18 +54,20 @@ function reconciler(cinder: readonly { id: VolumeId; size: GiB }[], { another = 
     openSystemExtend: ({ serverId, volumeId }: Opened) => Promise.resolve(opened.push({ serverId, volumeId }) > 0),
   };
   const client = {
-    listVolumesDetail: (query: { marker?: VolumeId }) => {
+    listVolumesDetail: (query: { status: string; marker?: VolumeId }) => {
+      if (query.status === 'attaching') return Promise.resolve({ volumes: attaching, next: null });
       asked.push(query);
       const at = cinder.findIndex(({ id }) => id === query.marker) + 1;
       const page = cinder.slice(at, at + 1);
       const next = at + 1 < cinder.length ? (page[0]?.id ?? null) : null;
       return Promise.resolve({ volumes: page, next });
     },
+    completeAttachment: (id: AttachmentId) => Promise.resolve(void completed.push(id)),
   } as unknown as CinderClient;
   const volumes = cinderVolumeService(() => client);
   const io = { store, volumes, clock, random: seededRandom(1), log: silent, hint: () => (hints += 1) };
   const made = new Reconciler(io as unknown as ReconcilerIo);
-  return { made, opened, asked, clock, passes: () => passes, hints: () => hints };
+  return { made, opened, asked, completed, clock, passes: () => passes, hints: () => hints };
 }
 
 describe('a pass of the reconciler', () => {
@@ -80,6 +97,14 @@ describe('a pass of the reconciler', () => {
     const { made, opened } = reconciler([{ id: OTHER, size: gib(1) }]);
     expect(await made.reconcile()).toBe(0);
     expect(opened).toEqual([]);
+  });
+
+  it('completes what is attached and yet attaching at Cinder, where it cannot be extended nor detached', async () => {
+    const nobodys = '77777777-8888-4888-8888-888888888888' as VolumeId;
+    const attaching = [VOLUME, nobodys].map((id) => ({ id, size: gib(1) }));
+    const { made, completed } = reconciler([], { attaching });
+    await made.reconcile();
+    expect(completed).toEqual([mapping().attachmentId]);
   });
 
   it('is left to the conductor that is at it already (rule 3.10b)', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { gib, gibToBytes, type OperationKind, type VolumeId } from '@novella/core';
+import { gib, gibToBytes, type OperationKind, type ProjectId, type VolumeId } from '@novella/core';
 import type { AttachedVolume } from '@novella/persistence';
 import { HOST, mapping, operation, seededRandom, SERVER, VOLUME } from '@novella/testing';
 import { isBehind, Reconciler, type ReconcilerIo } from './reconciler.js';
@@ -7,6 +7,7 @@ import { isBehind, Reconciler, type ReconcilerIo } from './reconciler.js';
 const attached = (over: Partial<AttachedVolume> = {}, ...[row]: Parameters<typeof mapping>): AttachedVolume => ({
   mapping: mapping(row),
   host: HOST,
+  projectId: 'p' as ProjectId,
   refused: null,
   ...over,
 });

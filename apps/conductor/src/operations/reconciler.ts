@@ -19,7 +19,7 @@ import { openSystemExtend } from './system-extend.js';
 
 /**
  * Finds attachments whose guest is behind Cinder (an event that never came, a guest that was off) and opens an extend
- * for each, with an action of its own, initiator `system`. It carries no data from one turn to the next: it compares
+ * for each, with an action of its own, initiator `system`; completes again what Cinder has not as attached. It carries no data from one turn to the next: it compares
  * what is written with what Cinder says now. One conductor does it at a time.
  */
 export interface ReconcilerIo {
@@ -60,7 +60,7 @@ export class Reconciler {
       const attached = await this.attachedVolumes(host);
       if (attached.size === 0) return;
       const capabilities = await this.capabilities();
-      for await (const page of this.io.volumes.volumesInUse()) {
+      for await (const page of this.io.volumes.volumesThatAre('in-use')) {
         if (this.stopping.signal.aborted) return;
         for (const { id, size } of page) {
           for (const attachment of attached.get(id) ?? []) {
@@ -69,6 +69,7 @@ export class Reconciler {
           }
         }
       }
+      await this.completeAgain(attached);
     });
     if (opened > 0) this.io.hint();
     return opened;
@@ -101,6 +102,22 @@ export class Reconciler {
         (opened) => this.io.log.info('reconciled attached volumes', { opened }),
         (error: unknown) => this.io.log.warn('attached volumes could not be reconciled', { error }),
       );
+    }
+  }
+
+  /**
+   * What is attached and yet `attaching` at Cinder was connected anew by a conductor that had stood still since before it
+   * was completed. While it is so nobody can extend or detach the volume.
+   */
+  private async completeAgain(attached: ReadonlyMap<VolumeId, readonly AttachedVolume[]>): Promise<void> {
+    for await (const page of this.io.volumes.volumesThatAre('attaching')) {
+      if (this.stopping.signal.aborted) return;
+      for (const { mapping, projectId } of page.flatMap(({ id }) => attached.get(id) ?? [])) {
+        const { attachmentId, volumeId, serverId } = mapping;
+        if (attachmentId === null) continue;
+        this.io.log.warn('an attached volume is attaching at Cinder; it is completed again', { volumeId, serverId });
+        await this.io.volumes.completeAttachment(projectId, attachmentId);
+      }
     }
   }
 

@@ -14,6 +14,7 @@ async function turnOf(
   claimed: Operation,
   refuses: ErrorCode | null = null,
   answer: Parameters<Turns['run']>[1] = null,
+  { clock = virtualClock(), advance = () => Promise.resolve() } = {},
 ) {
   const done: { what: string; with?: unknown }[] = [];
   let row = claimed;
@@ -29,7 +30,10 @@ async function turnOf(
     undoDispatch: write('undoDispatch', { state: 'waiting' }),
     wait: write('wait', { state: 'waiting' }),
     end: write('end', { state: 'succeeded' }),
-    advance: (_: unknown, input: { step: string }) => write(`advance ${input.step}`, { step: input.step })(_),
+    advance: async (_: unknown, input: { step: string }) => {
+      await advance();
+      return write(`advance ${input.step}`, { step: input.step })(_);
+    },
   };
   const volumes = {
     volume: () => Promise.resolve({ size: gib(2), status: 'in-use', extendingTo: null }),
@@ -40,7 +44,7 @@ async function turnOf(
     return refuses === null ? Promise.resolve() : Promise.reject(new NovellaError(refuses, 'put in by the test'));
   };
   const compute = () => ({ extend_volume: command('extend_volume'), detach_volume: command('detach_volume') });
-  const io = { store, volumes, compute, clock: virtualClock(), random: seededRandom(1), log: silent };
+  const io = { store, volumes, compute, clock, random: seededRandom(1), log: silent };
   await new Turns(io as unknown as TurnIo).run(claimed, answer);
   return done;
 }
@@ -54,6 +58,14 @@ describe('a turn', () => {
   it('stores a step of its own before it runs it, and how it goes on after that (rule 3.4a)', async () => {
     const done = names(await turnOf(operation({ kind: 'detach' })));
     expect(done.slice(0, 3)).toEqual(['advance begin', 'beginDetaching', 'advance off-host']);
+  });
+
+  it('asks nothing of Cinder once its lease may have run out: another conductor may be further by now', async () => {
+    const clock = virtualClock();
+    const slow = { advance: () => clock.advance(seconds(61)) };
+    const done = await turnOf(operation({ kind: 'detach' }), null, null, { clock, ...slow });
+    expect(names(done)).toEqual(['advance begin', 'wait']);
+    expect(done[1]?.with).toMatchObject({ error: { code: 'command-stale', grade: 'unsure' } });
   });
 
   it('takes a command that no queue took for not sent, and waits for the host without an attempt (rule 2.5c)', async () => {

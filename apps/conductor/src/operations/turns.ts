@@ -13,6 +13,7 @@ import {
   toErrorRecord,
 } from '@novella/core';
 import type { EngineStore, HostStore, Operation } from '@novella/persistence';
+import { underLease } from '../cinder-volume-service.js';
 import type { VolumeService } from '../volume-service.js';
 import { attach } from './attach.js';
 import { build } from './build.js';
@@ -40,6 +41,8 @@ export interface TurnIo {
 
 /** Longer than the longest call to the volume service (90 s): who holds a lease is never overtaken while it works. */
 export const LEASE = seconds(120);
+/** Later in a lease nothing is begun at the volume service any more. */
+const BEGINS_WITHIN = seconds(60);
 /** A turn takes so many plans of its own steps at the most (one per volume); more would be a flow that goes in circles. */
 const PLANS_PER_TURN = 64;
 const HOST_RECHECK = seconds(60);
@@ -219,7 +222,8 @@ export class Turns {
     turn: Turn,
     flow: OperationFlow<unknown>,
   ): Promise<Operation | null> {
-    const { store } = this.io;
+    const { store, clock } = this.io;
+    const leasedAt = clock.monotonic();
     const owned = await store.advance(turn.operation, {
       step: plan.step,
       lease: LEASE,
@@ -229,9 +233,10 @@ export class Turns {
     if (owned === null) return null;
     if (flow.run === undefined) throw new NovellaError('internal', `${owned.kind} has no step ${plan.step}`);
     const running: Turn = { operation: owned, rows: turn.rows, answer: null };
+    const volumes = underLease(this.io.volumes, () => clock.monotonic() - leasedAt < BEGINS_WITHIN);
     let done: StepDone;
     try {
-      done = await flow.run(plan.step, running, this.flowIo);
+      done = await flow.run(plan.step, running, { ...this.flowIo, volumes });
     } catch (error) {
       return this.carryOut(stepFailed(plan.step, running, flow, error), running, flow);
     }

@@ -3,20 +3,25 @@ import { brokerTrouble, Health, type HealthReport } from '@novella/service-kit';
 import type { FastifyReply } from 'fastify';
 import { type NovaApiPorts, PORTS } from '../ports.js';
 
+type HealthIo = Pick<NovaApiPorts, 'authenticator' | 'broker' | 'policy' | 'store'>;
+
 /**
  * For operators and load balancers, without authentication: ready (200) while the store answers; degraded (200), with
- * the reason, while hints cannot be sent or the policy files cannot be used; else 503. Live (200) as long as it answers at all.
+ * the reason, while hints cannot be sent, nobody can be identified, or the policy files cannot be used; else 503. Live
+ * (200) as long as it answers at all.
  */
 @Controller('health')
 export class HealthController {
   private readonly health = new Health();
 
-  constructor(@Inject(PORTS) { store, broker, policy }: Pick<NovaApiPorts, 'store' | 'broker' | 'policy'>) {
+  constructor(@Inject(PORTS) { store, broker, authenticator, policy }: HealthIo) {
     this.health.register('database').ask('not-ready', async () => {
       await store.services('nova-conductor');
       return null;
     });
     this.health.register('policy').ask('degraded', () => policy.trouble());
+    const { trouble } = authenticator;
+    if (trouble !== null) this.health.register('identity').ask('degraded', trouble);
     if (broker !== undefined) this.health.register('broker').ask('degraded', () => brokerTrouble(broker));
   }
 

@@ -3,11 +3,10 @@ import type { ProjectId, UserId } from '@novella/core';
 /** Who a token speaks for, as far as policy rules and records ask. Whatever checks tokens makes one. */
 export interface Identity {
   readonly userId: UserId;
-  readonly projectId: ProjectId;
-  /** Lower case. */
+  /** null for a token of a domain, of the system or of nothing: its bearer owns nothing. Never empty. */
+  readonly projectId: ProjectId | null;
+  /** As they are called; rules compare them in any case. */
   readonly roles: readonly string[];
-  /** As the token's issuer has it; a request's is decided by the rule `context_is_admin`. */
-  readonly isAdmin: boolean;
   /** `all` for a token of the whole system. */
   readonly systemScope: 'all' | null;
   /** The domain that the token is scoped to, not the user's. */

@@ -1,7 +1,14 @@
+import type { ProjectId, UserId } from '@novella/core';
 import type { Credentials, RemoteQuestion, RuleName, Rules, Target } from '@novella/policy';
 import type { Identity } from './identity.js';
-import type { PolicyTarget } from './policy.js';
 
+/** What a rule is asked about. */
+export interface PolicyTarget {
+  /** The project that owns it; null for rules that look at the caller alone. */
+  readonly projectId: ProjectId | null;
+  /** The user that owns it, for rules that look at users. */
+  readonly userId?: UserId | null;
+}
 /**
  * How one request is judged: by the rules that were in force when it began, for its caller, with what other servers have
  * answered about it. What rules see of a caller are oslo.context's names (nova:nova/context.py to_policy_values).
@@ -14,7 +21,7 @@ export class Judge {
 
   constructor(
     private readonly rules: Rules<RuleName>,
-    identity: Omit<Identity, 'isAdmin'>,
+    identity: Identity,
   ) {
     const credentials = credentialsOf(identity);
     this.isAdmin = rules.decideHere('context_is_admin', targetOf(identity), { ...credentials, is_admin: null });
@@ -53,7 +60,7 @@ export class OpenQuestion extends Error {
  * A project that is not there is left out on both sides, for in Python two that are missing are equal. Roles are held in
  * a project: whoever has none (a token of a domain, of the system or of nothing) has no roles here.
  */
-function credentialsOf(identity: Omit<Identity, 'isAdmin'>): Credentials {
+function credentialsOf(identity: Identity): Credentials {
   const { projectId, userId, roles } = identity;
   return {
     user_id: userId,

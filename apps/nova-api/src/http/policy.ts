@@ -1,17 +1,11 @@
-import type { ProjectId, UserId } from '@novella/core';
 import type { RuleName } from '@novella/policy';
 import { ApiFault } from './fault.js';
+import type { PolicyTarget } from './judge.js';
 import type { RequestContext } from './request-context.js';
 
 export type { RuleName } from '@novella/policy';
+export type { PolicyTarget } from './judge.js';
 
-/** What a rule is asked about. */
-export interface PolicyTarget {
-  /** The project that owns it; null for rules that look at the caller alone. */
-  readonly projectId: ProjectId | null;
-  /** The user that owns it, for rules that look at users. */
-  readonly userId?: UserId | null;
-}
 type Judged = Pick<RequestContext, 'judge'>;
 
 /** For what an answer shows. Throws nothing, and asks no other server: a rule that comes to one allows nothing here. */

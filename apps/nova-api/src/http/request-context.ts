@@ -9,6 +9,8 @@ import type { Microversion } from './microversion.js';
 
 /** Who asks. Made once per request, by the hook in request-hooks.ts. */
 export interface RequestContext extends Identity {
+  /** By the rule `context_is_admin`. */
+  readonly isAdmin: boolean;
   /** By which rules, see policy.ts. */
   readonly judge: Judge;
   readonly requestId: RequestId;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { bytes, type ErrorCode } from '@novella/core';
+import { EVERY_PROJECT } from '@novella/persistence';
 import { ADMIN, FLAVOR, image, IMAGE, startNovaApi, type TestApi } from '../testing/start-nova-api.js';
 
 const BOOT = 'b0000000-0000-4000-8000-000000000000';
@@ -26,7 +27,7 @@ const create = (fields: object = {}, options: { version?: string; as?: string; b
     body: { server: { ...SERVER, ...fields }, ...options.beside },
   });
 const servers = async () => {
-  const listed = await api.store.instances({ projectId: null, limit: 100, marker: null });
+  const listed = await api.store.instances({ projectId: EVERY_PROJECT, limit: 100, marker: null });
   if (listed === 'unknown-marker') throw new Error('no marker was given');
   return listed;
 };

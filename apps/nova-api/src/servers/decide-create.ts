@@ -35,6 +35,8 @@ export function decideCreate(
   else checkImage(request.imageRef, facts.image, flavor, call);
   const diskBus = rootBus(request, facts);
   const { context } = call;
+  // Rules may allow it to a caller without a project; but a server is somebody's.
+  if (context.projectId === null) throw new ApiFault(403, 'A server can only be created in a project.');
   return {
     instance: {
       id: newId() as ServerId,

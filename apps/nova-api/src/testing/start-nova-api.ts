@@ -14,10 +14,11 @@ import {
 } from '@novella/core';
 import type { Image } from '@novella/image';
 import { type Flavor, openMemoryStore, type Service, type ServiceReportInput, type Store } from '@novella/persistence';
-import { novaDefaults } from '@novella/policy';
 import { systemRandom } from '@novella/service-kit';
 import { createNovaApi } from '../create-nova-api.js';
+import { noauth2 } from '../http/noauth2.js';
 import type { NovaApiConfig } from '../nova-api.config.js';
+import { policyInCode } from '../open-policy.js';
 import type { NovaApiPorts } from '../ports.js';
 import type { AnswerJson } from './answer-json.js';
 import { HostSimulator } from './host-simulator.js';
@@ -45,7 +46,6 @@ export const FLAVOR: Flavor = {
   extraSpecs: { 'hw:cpu_policy': 'shared' },
 };
 const CONFIG: NovaApiConfig = {
-  authStrategy: 'noauth2',
   maxLimit: 1000,
   maxBodyBytes: 114_688,
   enableInstancePassword: true,
@@ -85,8 +85,8 @@ export async function startNovaApi(
   };
   const app = await createNovaApi({
     config: { ...CONFIG, ...overrides },
-    policy: novaDefaults({ clock: tickingClock(), log }),
-    askPolicyServer: () => Promise.reject(new Error('there is no policy server')),
+    authenticator: noauth2,
+    ...policyInCode({ clock: tickingClock(), log }),
     store: changeStore(store),
     cinder,
     images: { image: (id) => Promise.resolve(images.get(id) ?? null) },

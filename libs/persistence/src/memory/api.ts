@@ -1,7 +1,7 @@
 import type { ServerId } from '@novella/core';
 import { byDevice } from '../devices.js';
 import type { BlockDeviceMapping } from '../records.js';
-import type { ApiStore, ServerListQuery } from '../store.js';
+import { type ApiStore, EVERY_PROJECT, type ServerListQuery } from '../store.js';
 import { storable, storableText } from '../text.js';
 import { acceptExternalEvents } from './requests.js';
 import { abandonReservations, confirmReservations, createInstance, reserveAttachment } from './reservations.js';
@@ -59,7 +59,7 @@ export function memoryApi(db: Tables): ApiStore {
 
 function instances(db: Tables, query: ServerListQuery) {
   const mine = [...db.instances.values()]
-    .filter((row) => row.deletedAt === null && (query.projectId === null || row.projectId === query.projectId))
+    .filter((row) => row.deletedAt === null && (query.projectId === EVERY_PROJECT || row.projectId === query.projectId))
     .sort(newestFirst);
   const { marker } = query;
   const after = marker === null ? -1 : mine.findIndex((row) => row.id === marker);

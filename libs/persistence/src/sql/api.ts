@@ -1,7 +1,7 @@
 import type { ServerId } from '@novella/core';
 import { byDevice } from '../devices.js';
 import type { BlockDeviceMapping, Flavor, InstanceAction } from '../records.js';
-import type { ApiStore, ServerListQuery } from '../store.js';
+import { type ApiStore, EVERY_PROJECT, type ServerListQuery } from '../store.js';
 import { storable, storableText } from '../text.js';
 import type { Database } from './database.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
@@ -79,7 +79,7 @@ async function putFlavor(db: Database, flavor: Flavor): Promise<void> {
 
 async function instances(db: Database, query: ServerListQuery) {
   const { projectId, marker } = query;
-  const mine = { deleted_at: IsNull(), ...(projectId === null ? {} : { project_id: projectId }) };
+  const mine = { deleted_at: IsNull(), ...(projectId === EVERY_PROJECT ? {} : { project_id: projectId }) };
   return db.entities(async (manager) => {
     if (marker !== null && !(await manager.existsBy(InstanceRow, { ...mine, id: marker }))) {
       return 'unknown-marker' as const;
