@@ -9,6 +9,7 @@ import { hostname } from 'node:os';
 import { createNovaApi } from './create-nova-api.js';
 import { hintSender } from './hint-sender.js';
 import { NovaApiAppConfig } from './nova-api-app.config.js';
+import { openPolicy } from './open-policy.js';
 import { openOpenStack } from './openstack.js';
 import { schemaGate } from './schema-gate.js';
 
@@ -18,6 +19,7 @@ const CONFIRM_WITHIN = seconds(120);
 async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program): Promise<void> {
   const { clock, random, log, shutdown } = program;
   const io = { clock, random, log };
+  const policy = openPolicy(config, io);
 
   const link = openAmqpLink({
     urls: config.brokerUrls,
@@ -43,6 +45,7 @@ async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program
       trustForwardedHeaders: false,
     },
     authenticator: openStack.authenticator,
+    ...policy,
     store,
     broker: link,
     cinder: openStack.cinder,

@@ -2,6 +2,7 @@ import type { ClientOf, computeRpc, conductorRpc } from '@novella/contracts';
 import type { HostName, Log, Random } from '@novella/core';
 import type { ImageService } from '@novella/image';
 import type { ApiStore, EngineStore, FlavorStore, HostStore, KeyPairStore } from '@novella/persistence';
+import type { AskRemote, NovaPolicy } from '@novella/policy';
 import type { BrokerStanding } from '@novella/service-kit';
 import type { Authenticator } from './http/authenticator.js';
 import type { NovaApiConfig } from './nova-api.config.js';
@@ -11,6 +12,9 @@ import type { VolumeApi } from './volume-api.js';
 export interface NovaApiPorts {
   readonly config: NovaApiConfig;
   readonly authenticator: Authenticator;
+  readonly policy: NovaPolicy;
+  /** For rules that another server decides. */
+  readonly askPolicyServer: AskRemote;
   readonly store: NovaApiStore;
   readonly cinder: VolumeApi;
   readonly images: ImageService;

@@ -28,6 +28,7 @@ import { seedFlavors } from '../../manage/src/seed-flavors.js';
 import { cinderVolumeApi } from '../../nova-api/src/cinder-volume-api.js';
 import { createNovaApi } from '../../nova-api/src/create-nova-api.js';
 import { hintSender } from '../../nova-api/src/hint-sender.js';
+import { policyInCode } from '../../nova-api/src/open-policy.js';
 import { noauth2 } from '../../nova-api/src/http/noauth2.js';
 import type { StandaloneConfig } from './standalone.config.js';
 
@@ -133,6 +134,7 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
         trustForwardedHeaders: false,
       },
       authenticator: noauth2,
+      ...policyInCode(client),
       store,
       cinder: cinderVolumeApi(cinder, null),
       images: new ImageDirectory(config.imagesDir),

@@ -3,6 +3,7 @@ import {
   type Clock,
   type ErrorCode,
   type HostName,
+  type Log,
   millis,
   minutes,
   NovellaError,
@@ -15,9 +16,10 @@ import type { Image } from '@novella/image';
 import { type Flavor, openMemoryStore, type Service, type ServiceReportInput, type Store } from '@novella/persistence';
 import { systemRandom } from '@novella/service-kit';
 import { createNovaApi } from '../create-nova-api.js';
-import type { Authenticator } from '../http/authenticator.js';
 import { noauth2 } from '../http/noauth2.js';
 import type { NovaApiConfig } from '../nova-api.config.js';
+import { policyInCode } from '../open-policy.js';
+import type { NovaApiPorts } from '../ports.js';
 import type { AnswerJson } from './answer-json.js';
 import { HostSimulator } from './host-simulator.js';
 import { VolumeSimulator } from './volume-simulator.js';
@@ -65,7 +67,7 @@ export type TestApi = Awaited<ReturnType<typeof startNovaApi>>;
 export async function startNovaApi(
   overrides: Partial<NovaApiConfig> = {},
   changeStore: (store: Store) => Store = same,
-  authenticator: Authenticator = noauth2,
+  ports: Partial<NovaApiPorts> = {},
 ) {
   const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
   await store.createFlavor(FLAVOR);
@@ -76,22 +78,25 @@ export async function startNovaApi(
   const logged: unknown[] = [];
   const told: unknown[] = [];
   let hints = 0;
+  const log: Log = {
+    debug: ignore,
+    info: (_, facts) => told.push(facts),
+    warn: (_, facts) => logged.push(facts),
+    error: (_, facts) => logged.push(facts),
+  };
   const app = await createNovaApi({
     config: { ...CONFIG, ...overrides },
-    authenticator,
+    authenticator: noauth2,
+    ...policyInCode({ clock: tickingClock(), log }),
     store: changeStore(store),
     cinder,
     images: { image: (id) => Promise.resolve(images.get(id) ?? null) },
     hint: () => (hints += 1),
     compute: hosts.client,
     conductor: { remove_host: (args) => removeHost(removed, args.host) },
-    log: {
-      debug: ignore,
-      info: (_, facts) => told.push(facts),
-      warn: (_, facts) => logged.push(facts),
-      error: (_, facts) => logged.push(facts),
-    },
+    log,
     random: systemRandom,
+    ...ports,
   });
 
   async function ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, options: AskOptions = {}) {
