@@ -25,6 +25,13 @@ const APPS = {
 } as const;
 type App = keyof typeof APPS;
 
+const KEYSTONE = { NOVELLA_AUTH_STRATEGY: 'keystone', NOVELLA_KEYSTONE_AUTH_URL: 'http://127.0.0.1:5000/v3' };
+const USER = { NOVELLA_KEYSTONE_USERNAME: 'nova', NOVELLA_KEYSTONE_PASSWORD: 'hunter2' };
+const APPLICATION_CREDENTIAL = {
+  NOVELLA_KEYSTONE_APPLICATION_CREDENTIAL_ID: 'a1b2',
+  NOVELLA_KEYSTONE_APPLICATION_CREDENTIAL_SECRET: 'hunter2',
+};
+
 function faultsOf(app: App, env: Environment): string[] {
   const Config: new () => object = APPS[app].Config;
   try {
@@ -49,12 +56,68 @@ describe.each(Object.keys(APPS) as App[])('the settings of %s', (app) => {
   });
 });
 
+describe.each(['nova-api', 'conductor'] as const)('the settings of %s about Keystone', (app) => {
+  const least = { ...BROKER, ...DATABASE, NOVELLA_CONDUCTOR_NAME: 'conductor-1', ...KEYSTONE };
+
+  it.each<[string, Environment]>([
+    ['a user, whose catalog has Cinder', USER],
+    ['a user, and a Cinder that is given', { ...USER, NOVELLA_CINDER_ENDPOINT: 'http://127.0.0.1:8776/v3' }],
+    ['an application credential', APPLICATION_CREDENTIAL],
+    ['an address that others can reach', { ...USER, NOVELLA_API_LISTEN: '0.0.0.0' }],
+    [
+      'all of it',
+      {
+        ...USER,
+        NOVELLA_KEYSTONE_USER_DOMAIN: 'services',
+        NOVELLA_KEYSTONE_PROJECT: 'compute',
+        NOVELLA_KEYSTONE_PROJECT_DOMAIN: 'services',
+        NOVELLA_KEYSTONE_REGION: 'two',
+        NOVELLA_KEYSTONE_INTERFACES: 'public',
+        NOVELLA_WWW_AUTHENTICATE_URI: 'https://identity.example/v3',
+        NOVELLA_TOKEN_CACHE_TIME_S: '0',
+        NOVELLA_SERVICE_TOKEN_ROLES: 'service,admin',
+        NOVELLA_SERVICE_TOKEN_ROLES_REQUIRED: 'false',
+      },
+    ],
+  ])('are right with %s', (_, env) => {
+    expect(faultsOf(app, { ...least, ...env })).toEqual([]);
+  });
+
+  it.each<[string, Environment, string[]]>([
+    ['no credentials', {}, ['NOVELLA_KEYSTONE_PASSWORD', 'NOVELLA_KEYSTONE_USERNAME']],
+    ['no password', { NOVELLA_KEYSTONE_USERNAME: 'nova' }, ['NOVELLA_KEYSTONE_PASSWORD']],
+    [
+      'half an application credential',
+      { NOVELLA_KEYSTONE_APPLICATION_CREDENTIAL_ID: 'a1b2' },
+      ['NOVELLA_KEYSTONE_APPLICATION_CREDENTIAL_SECRET'],
+    ],
+    ['no URL', { ...USER, NOVELLA_KEYSTONE_AUTH_URL: '' }, ['NOVELLA_KEYSTONE_AUTH_URL']],
+    ['another URL', { ...USER, NOVELLA_KEYSTONE_AUTH_URL: 'ldap://127.0.0.1' }, ['NOVELLA_KEYSTONE_AUTH_URL']],
+    ['an unknown interface', { ...USER, NOVELLA_KEYSTONE_INTERFACES: 'inside' }, ['NOVELLA_KEYSTONE_INTERFACES']],
+    [
+      'noauth2 beside it, and other faults',
+      { ...CINDER, NOVELLA_BROKER_URLS: 'x' },
+      ['NOVELLA_AUTH_STRATEGY', 'NOVELLA_BROKER_URLS'],
+    ],
+    [
+      'noauth2 without a Cinder',
+      { NOVELLA_AUTH_STRATEGY: 'noauth2' },
+      ['NOVELLA_AUTH_STRATEGY', 'NOVELLA_CINDER_ENDPOINT'],
+    ],
+  ])('are wrong with %s', (_, env, faults) => {
+    expect(faultsOf(app, { ...least, ...env })).toEqual(faults);
+  });
+});
+
 describe('one wrong setting is one fault', () => {
   it.each<[App, string, string]>([
     ['nova-api', 'NOVELLA_API_LISTEN', '0.0.0.0'],
     ['nova-api', 'NOVELLA_API_LISTEN', '127.nova.example.org'],
     ['nova-api', 'NOVELLA_API_PORT', 'http'],
     ['nova-api', 'NOVELLA_AUTH_STRATEGY', 'none'],
+    ['nova-api', 'NOVELLA_TOKEN_CACHE_TIME_S', '-1'],
+    ['nova-api', 'NOVELLA_SERVICE_TOKEN_ROLES', ','],
+    ['nova-api', 'NOVELLA_WWW_AUTHENTICATE_URI', 'identity'],
     ['nova-api', 'NOVELLA_BROKER_URLS', 'http://nova:hunter2@10.0.0.1'],
     ['nova-api', 'NOVELLA_BROKER_URLS', ','],
     ['nova-api', 'NOVELLA_BROKER_HEARTBEAT_S', '0'],
@@ -100,6 +163,11 @@ describe('a program', () => {
         'NOVELLA_CINDER_ENDPOINT',
         'NOVELLA_DATABASE_URL',
       ],
+    ],
+    [
+      'nova-api',
+      { ...BROKER, ...DATABASE, ...CINDER, ...KEYSTONE, NOVELLA_AUTH_STRATEGY: 'noauth2', NOVELLA_API_PORT: '70000' },
+      ['NOVELLA_API_PORT', 'NOVELLA_AUTH_STRATEGY'],
     ],
     [
       'conductor',

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CinderClient, createCinderClient } from '@novella/cinder';
+import { type CinderClient, createCinderClient, noAuth } from '@novella/cinder';
 import { computeRpc, conductorRpc } from '@novella/contracts';
 import { type Log, type Millis, type OperationId, type ProjectId, seconds } from '@novella/core';
 import { ImageDirectory } from '@novella/image';
@@ -29,6 +29,7 @@ import { seedFlavors } from '../../apps/manage/src/seed-flavors.js';
 import { cinderVolumeApi } from '../../apps/nova-api/src/cinder-volume-api.js';
 import { createNovaApi } from '../../apps/nova-api/src/create-nova-api.js';
 import { hintSender } from '../../apps/nova-api/src/hint-sender.js';
+import { noauth2 } from '../../apps/nova-api/src/http/noauth2.js';
 import { faultyHypervisor, type FaultyHypervisor } from './faulty-hypervisor.js';
 import { MisbehavingCinder } from './misbehaving-cinder.js';
 import { SmallDisk } from './small-disk.js';
@@ -50,7 +51,6 @@ const HOST = 'host-1';
 const CINDER_CONNECTIONS = 64;
 const NOWHERE = 'http://127.0.0.1:9/v2.1';
 const SERVICE_PROJECT = 'service' as ProjectId;
-const serviceToken = (project: ProjectId) => ({ 'X-Auth-Token': `admin:${project}` });
 
 /**
  * nova-api, a conductor and a compute with guests in memory, in this process; RabbitMQ, Postgres and a development Cinder
@@ -192,8 +192,7 @@ export class Region {
   private openCinder(patience: Millis | undefined): CinderClient {
     const client = createCinderClient({
       endpoint: this.cinder.url,
-      project: SERVICE_PROJECT,
-      auth: () => Promise.resolve(serviceToken(SERVICE_PROJECT)),
+      auth: noAuth('admin', SERVICE_PROJECT),
       log: this.log,
       // Those who are kept waiting must not keep others from asking.
       connections: CINDER_CONNECTIONS,
@@ -217,9 +216,7 @@ export class Region {
       // One broker user serves all here, so who says what cannot be told apart.
       verifySender: false,
       store: this.store,
-      volumes: cinderVolumeService((project) =>
-        project === null ? cinder : cinder.as(serviceToken(project), project),
-      ),
+      volumes: cinderVolumeService((project) => (project === null ? cinder : cinder.as(noAuth('admin', project)))),
       compute: (host) => commands.to(host),
       deleteQueue: (queue) => link.deleteQueue(queue),
       ...this.io,
@@ -258,7 +255,6 @@ export class Region {
     const computes = rpcClient(link, computeRpc, this.io);
     const api = await createNovaApi({
       config: {
-        authStrategy: 'noauth2',
         maxLimit: 1000,
         maxBodyBytes: 114_688,
         enableInstancePassword: true,
@@ -268,7 +264,8 @@ export class Region {
       },
       store: await this.openStore('api'),
       broker: link,
-      cinder: cinderVolumeApi(this.openCinder(this.options.apiPatience)),
+      authenticator: noauth2,
+      cinder: cinderVolumeApi(this.openCinder(this.options.apiPatience), null),
       images: new ImageDirectory(join(this.dir, 'images')),
       hint: hintSender(conductors.any(), this.log),
       conductor: conductors.any(),

@@ -43,7 +43,6 @@ export function cinderContract(name: string, open: (novaEndpoint: string) => Pro
       context.raw = rawCinder(url, project);
       context.client = createCinderClient({
         endpoint: url,
-        project: project as ProjectId,
         auth: noAuth('nova', project as ProjectId),
         log: quiet,
       });

@@ -22,7 +22,7 @@ describe("OpenStack's own Cinder with loop devices", () => {
     const cinder = await startRealCinder({ novaEndpoint: nova.endpoint, useLoop: true });
     const { url, project } = cinder;
     const owner = project as ProjectId;
-    const client = createCinderClient({ endpoint: url, project: owner, auth: noAuth('nova', owner), log: quiet });
+    const client = createCinderClient({ endpoint: url, auth: noAuth('nova', owner), log: quiet });
     const raw = rawCinder(url, project);
     try {
       const created = await raw.call('POST', '/volumes', { body: { volume: { size: 1 } } });

@@ -31,7 +31,6 @@ export interface Api {
 }
 
 const CONFIG = {
-  authStrategy: 'noauth2',
   maxLimit: 1_000,
   maxBodyBytes: 114_688,
   enableInstancePassword: false,

@@ -1,6 +1,6 @@
 import { type HostName, millis, seconds, type ServerId, type VolumeId } from '@novella/core';
 import { InMemoryBroker } from '@novella/messaging';
-import { openMemoryStore, type Store } from '@novella/persistence';
+import { EVERY_PROJECT, openMemoryStore, type Store } from '@novella/persistence';
 import { promisesHaveRun, type VirtualClock, virtualClock } from '@novella/testing';
 import { type Api, startApi } from './api-process.js';
 import type { CallFaults } from './call-faults.js';
@@ -140,7 +140,7 @@ export class World implements Watch {
 
   /** Also servers of which the client never heard. */
   async findServers(): Promise<void> {
-    const found = await this.store.instances({ projectId: null, limit: 1_000, marker: null });
+    const found = await this.store.instances({ projectId: EVERY_PROJECT, limit: 1_000, marker: null });
     if (found !== 'unknown-marker') for (const { id } of found) this.servers.add(id);
   }
 

@@ -1,7 +1,7 @@
 import {
   Env,
+  IdentitySettings,
   IsBrokerUrls,
-  IsEndpoint,
   IsHostName,
   IsListenAddress,
   IsLogLevel,
@@ -10,11 +10,11 @@ import {
   IsTcpPort,
   type LogLevel,
 } from '@novella/service-kit';
-import { ArrayNotEmpty, IsArray, IsBoolean, IsIn, IsInt, Max, Min } from 'class-validator';
+import { ArrayNotEmpty, IsArray, IsBoolean, IsInt, Max, Min } from 'class-validator';
 import { hostname } from 'node:os';
 
 /** The settings of a conductor process, by environment variable. docs/operators.md explains each. */
-export class ConductorConfig {
+export class ConductorConfig extends IdentitySettings {
   /** Written into claims and shown by os-services: no two that run at the same time. */
   @Env('NOVELLA_CONDUCTOR_NAME')
   @IsHostName()
@@ -47,16 +47,6 @@ export class ConductorConfig {
   @Env('NOVELLA_VERIFY_SENDER')
   @IsBoolean()
   readonly verifySender: boolean = true;
-
-  /** Cinder's v3 API without a project: http://127.0.0.1:8776/v3 */
-  @Env('NOVELLA_CINDER_ENDPOINT')
-  @IsEndpoint()
-  readonly cinderEndpoint!: string;
-
-  /** How it proves itself to Cinder. There is no default: noauth2 needs a Cinder that believes every token. */
-  @Env('NOVELLA_AUTH_STRATEGY')
-  @IsIn(['noauth2'])
-  readonly authStrategy!: 'noauth2';
 
   /** A service that was silent for so long is down. */
   @Env('NOVELLA_SERVICE_DOWN_TIME_S')

@@ -1,13 +1,13 @@
 import 'reflect-metadata';
-import { type CinderClient, createCinderClient } from '@novella/cinder';
 import { computeRpc, conductorRpc } from '@novella/contracts';
-import { type ProjectId, seconds } from '@novella/core';
+import { seconds } from '@novella/core';
 import { ConsumerProbe, type Link, openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
 import { openSqlStore, schemaState, type Store } from '@novella/persistence';
 import {
   brokerTrouble,
   endsWithin,
   holdName,
+  openStackAccess,
   type Program,
   runProgram,
   schemaMustServe,
@@ -20,11 +20,7 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { cinderVolumeService } from './cinder-volume-service.js';
 import { ConductorConfig } from './conductor.config.js';
 import { ConductorModule } from './conductor.module.js';
-
-const SERVICE_PROJECT = 'service' as ProjectId;
-
-/** noauth2 on Cinder's side: the token says who asks and in which project. */
-const serviceToken = (project: ProjectId) => ({ 'X-Auth-Token': `admin:${project}` });
+import { type ServiceCinder, serviceCinder } from './service-cinder.js';
 
 /**
  * A conductor. It waits for what is not there yet, says so in its health and its log, and begins to work when it has
@@ -54,12 +50,8 @@ async function startConductor(config: Readonly<ConductorConfig>, program: Progra
   const store = await databaseIsThere(config, program);
   shutdown.onShutdown('store', () => store.close());
 
-  const cinder = createCinderClient({
-    endpoint: config.cinderEndpoint,
-    project: SERVICE_PROJECT,
-    auth: () => Promise.resolve(serviceToken(SERVICE_PROJECT)),
-    log,
-  });
+  const cinder = serviceCinder(openStackAccess(config), io);
+  if (cinder.trouble !== null) health.register('identity').ask('degraded', cinder.trouble);
   shutdown.onShutdown('cinder client', () => cinder.close());
 
   work.unwell('not-ready', 'waits for the broker, to hold its name there');
@@ -80,7 +72,7 @@ async function startConductor(config: Readonly<ConductorConfig>, program: Progra
 interface Reached {
   readonly link: Link;
   readonly store: Store;
-  readonly cinder: CinderClient;
+  readonly cinder: ServiceCinder;
   readonly strategy: RpcStrategy<typeof conductorRpc>;
 }
 
@@ -95,7 +87,7 @@ function conductorApp(
     name,
     verifySender,
     store,
-    volumes: cinderVolumeService((project) => (project === null ? cinder : cinder.as(serviceToken(project), project))),
+    volumes: cinderVolumeService((project) => cinder.inProject(project)),
     compute: (host) => commands.to(host),
     deleteQueue: (queue) => link.deleteQueue(queue),
     ...io,

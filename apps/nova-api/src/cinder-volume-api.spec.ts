@@ -1,8 +1,7 @@
-import { createServer, type Server } from 'node:http';
-import { once } from 'node:events';
-import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { type CinderClient, createCinderClient } from '@novella/cinder';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type CinderClient, createCinderClient, noAuth } from '@novella/cinder';
 import type { ProjectId, RequestId, VolumeId } from '@novella/core';
+import { fault, type ScriptedPeer, startScriptedPeer } from '@novella/testing';
 import { cinderVolumeApi } from './cinder-volume-api.js';
 import type { VolumeUser } from './volume-api.js';
 
@@ -15,40 +14,59 @@ const ALICE: VolumeUser = {
   requestId: OWN,
   globalRequestId: null,
 };
+const NOT_THERE = fault(404, 'itemNotFound', `Volume ${VOLUME} could not be found.`);
 
-let peer: Server;
+let peer: ScriptedPeer;
 let cinder: CinderClient;
-let seen: { url: string | undefined; token: unknown; requestId: unknown }[];
 beforeEach(async () => {
-  seen = [];
-  peer = createServer(({ url, headers }, response) => {
-    seen.push({ url, token: headers['x-auth-token'], requestId: headers['x-openstack-request-id'] });
-    response.writeHead(404, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ itemNotFound: { code: 404, message: `Volume ${VOLUME} could not be found.` } }));
-  }).listen(0, '127.0.0.1');
-  await once(peer, 'listening');
-  const { port } = peer.address() as { port: number };
+  peer = await startScriptedPeer();
   const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
-  const project = 'service' as ProjectId;
-  cinder = createCinderClient({
-    endpoint: `http://127.0.0.1:${port}/v3`,
-    project,
-    auth: () => Promise.resolve({}),
-    log,
-  });
+  cinder = createCinderClient({ endpoint: peer.endpoint, auth: noAuth('nobody', 'none' as ProjectId), log });
 });
 afterEach(async () => {
   await cinder.close();
-  peer.close();
-  await once(peer, 'close');
+  await peer.close();
 });
 const ignore = () => undefined;
+
+const shown = () =>
+  peer.requests.map(({ path, headers }) => ({
+    path,
+    token: headers['x-auth-token'],
+    service: headers['x-service-token'],
+    requestId: headers['x-openstack-request-id'],
+  }));
 
 it.each([
   [null, OWN],
   [GLOBAL, GLOBAL],
 ])('asks as the user, and with the global request id %s says %s', async (globalRequestId, requestId) => {
-  const asked = cinderVolumeApi(cinder).volume(VOLUME, { ...ALICE, globalRequestId });
+  peer.script(NOT_THERE);
+  const asked = cinderVolumeApi(cinder, null).volume(VOLUME, { ...ALICE, globalRequestId });
   await expect(asked).rejects.toMatchObject({ code: 'volume-not-found' });
-  expect(seen).toEqual([{ url: `/v3/p1/volumes/${VOLUME}`, token: 'alice-token', requestId }]);
+  expect(shown()).toEqual([{ path: `/v3/p1/volumes/${VOLUME}`, token: 'alice-token', service: undefined, requestId }]);
+});
+
+it('asks nothing for a user without a project, who gets a 403', async () => {
+  const asked = cinderVolumeApi(cinder, null).volume(VOLUME, { ...ALICE, projectId: null });
+  await expect(asked).rejects.toMatchObject({ status: 403 });
+  expect(shown()).toEqual([]);
+});
+
+describe('with Keystone', () => {
+  const token = (id: string) => ({ id, projectId: 'service' as ProjectId, catalog: [] });
+  const own = {
+    ownToken: () => Promise.resolve(token('own-1')),
+    renewedToken: (refused: string) => Promise.resolve(token(refused === 'own-1' ? 'own-2' : 'wrong')),
+  };
+
+  it('shows our own token beside the user’s, and another when Cinder takes neither', async () => {
+    peer.script(fault(401, 'unauthorized', 'No.'), NOT_THERE);
+    const asked = cinderVolumeApi(cinder, own).volume(VOLUME, ALICE);
+    await expect(asked).rejects.toMatchObject({ code: 'volume-not-found' });
+    expect(shown().map(({ path, token, service }) => [path, token, service])).toEqual([
+      [`/v3/p1/volumes/${VOLUME}`, 'alice-token', 'own-1'],
+      [`/v3/p1/volumes/${VOLUME}`, 'alice-token', 'own-2'],
+    ]);
+  });
 });

@@ -1,19 +1,17 @@
 import 'reflect-metadata';
-import { createCinderClient, noAuth } from '@novella/cinder';
 import { computeRpc, conductorRpc } from '@novella/contracts';
-import { type ProjectId, seconds } from '@novella/core';
+import { seconds } from '@novella/core';
 import { ImageDirectory } from '@novella/image';
 import { openAmqpLink, rpcClient } from '@novella/messaging';
 import { openSqlStore, schemaState, type Store } from '@novella/persistence';
 import { cannotListen, type Program, runProgram, schemaMustServe, untilThere } from '@novella/service-kit';
 import { hostname } from 'node:os';
-import { cinderVolumeApi } from './cinder-volume-api.js';
 import { createNovaApi } from './create-nova-api.js';
 import { hintSender } from './hint-sender.js';
 import { NovaApiAppConfig } from './nova-api-app.config.js';
+import { openOpenStack } from './openstack.js';
 import { schemaGate } from './schema-gate.js';
 
-const SERVICE_PROJECT = 'service' as ProjectId;
 const CONFIRM_WITHIN = seconds(120);
 
 /** The compute API. It listens at once; what is away meanwhile answers 503, or is told by the health. */
@@ -31,18 +29,12 @@ async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program
   const conductors = rpcClient(link, conductorRpc, io);
   const computes = rpcClient(link, computeRpc, io);
 
-  const cinder = createCinderClient({
-    endpoint: config.cinderEndpoint,
-    project: SERVICE_PROJECT,
-    auth: noAuth('admin', SERVICE_PROJECT),
-    log,
-  });
-  shutdown.onShutdown('cinder client', () => cinder.close());
+  const openStack = openOpenStack(config, io);
+  shutdown.onShutdown("clients of OpenStack's services", () => openStack.close());
 
   const store = await openStore(config, program);
   const api = await createNovaApi({
     config: {
-      authStrategy: config.authStrategy,
       maxLimit: 1000,
       maxBodyBytes: 114_688,
       enableInstancePassword: true,
@@ -50,9 +42,10 @@ async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program
       computeLinkPrefix: null,
       trustForwardedHeaders: false,
     },
+    authenticator: openStack.authenticator,
     store,
     broker: link,
-    cinder: cinderVolumeApi(cinder),
+    cinder: openStack.cinder,
     images: new ImageDirectory(config.imagesDir),
     hint: hintSender(conductors.any(), log),
     conductor: conductors.any(),

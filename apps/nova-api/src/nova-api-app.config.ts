@@ -1,5 +1,6 @@
 import {
   Env,
+  IdentitySettings,
   IsAbsolutePath,
   IsBrokerUrls,
   IsEndpoint,
@@ -11,10 +12,10 @@ import {
   IsTcpPort,
   type LogLevel,
 } from '@novella/service-kit';
-import { ArrayNotEmpty, IsArray, IsBoolean, IsIn, IsInt, Max, Min } from 'class-validator';
+import { ArrayNotEmpty, IsArray, IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
 
 /** The settings of a nova-api process, by environment variable. docs/operators.md explains each. */
-export class NovaApiAppConfig {
+export class NovaApiAppConfig extends IdentitySettings {
   @Env('NOVELLA_API_LISTEN')
   @IsListenAddress()
   @IsLoopbackUnless('noauthAnywhere')
@@ -23,11 +24,6 @@ export class NovaApiAppConfig {
   @Env('NOVELLA_API_PORT')
   @IsTcpPort()
   readonly port: number = 8774;
-
-  /** There is no default: noauth2 believes every token. */
-  @Env('NOVELLA_AUTH_STRATEGY')
-  @IsIn(['noauth2'])
-  readonly authStrategy!: 'noauth2';
 
   @Env('NOVELLA_NOAUTH_ANYWHERE')
   @IsBoolean()
@@ -56,10 +52,27 @@ export class NovaApiAppConfig {
   @IsSeconds(1, 600)
   readonly brokerHeartbeatS: number = 8;
 
-  /** Cinder's v3 API without a project: http://127.0.0.1:8776/v3 */
-  @Env('NOVELLA_CINDER_ENDPOINT')
+  /** What a 401 tells as the place to get a token from; the auth URL unless given. */
+  @Env('NOVELLA_WWW_AUTHENTICATE_URI', { type: 'text' })
+  @IsOptional()
   @IsEndpoint()
-  readonly cinderEndpoint!: string;
+  readonly wwwAuthenticateUri?: string;
+
+  /** A token that was revoked is believed for so long; 0 asks Keystone at each request. */
+  @Env('NOVELLA_TOKEN_CACHE_TIME_S')
+  @IsSeconds(0, 3_600)
+  readonly tokenCacheTimeS: number = 300;
+
+  /** Whose bearer may pass on what users ask, also with tokens that have expired meanwhile. */
+  @Env('NOVELLA_SERVICE_TOKEN_ROLES')
+  @IsArray()
+  @ArrayNotEmpty()
+  readonly serviceTokenRoles: string[] = ['service'];
+
+  /** Refuse an X-Service-Token without such a role. */
+  @Env('NOVELLA_SERVICE_TOKEN_ROLES_REQUIRED')
+  @IsBoolean()
+  readonly serviceTokenRolesRequired: boolean = true;
 
   @Env('NOVELLA_IMAGES_DIR')
   @IsAbsolutePath()

@@ -2,8 +2,6 @@ import type { Millis } from '@novella/core';
 import type { LinkConfig } from './http/links.js';
 
 export interface NovaApiConfig extends LinkConfig {
-  /** No default anywhere: `noauth2` believes every token. */
-  readonly authStrategy: 'noauth2';
   /** The largest page; Nova's [api] max_limit. */
   readonly maxLimit: number;
   /** Larger bodies get 413; oslo's default is 114688 bytes. */

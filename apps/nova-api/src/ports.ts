@@ -1,14 +1,16 @@
 import type { ClientOf, computeRpc, conductorRpc } from '@novella/contracts';
 import type { HostName, Log, Random } from '@novella/core';
 import type { ImageService } from '@novella/image';
-import type { ApiStore, EngineStore, HostStore } from '@novella/persistence';
+import type { ApiStore, EngineStore, FlavorStore, HostStore, KeyPairStore } from '@novella/persistence';
 import type { BrokerStanding } from '@novella/service-kit';
+import type { Authenticator } from './http/authenticator.js';
 import type { NovaApiConfig } from './nova-api.config.js';
 import type { VolumeApi } from './volume-api.js';
 
 /** What nova-api is composed from. */
 export interface NovaApiPorts {
   readonly config: NovaApiConfig;
+  readonly authenticator: Authenticator;
   readonly store: NovaApiStore;
   readonly cinder: VolumeApi;
   readonly images: ImageService;
@@ -23,6 +25,8 @@ export interface NovaApiPorts {
   readonly random: Random;
 }
 export type NovaApiStore = ApiStore &
+  FlavorStore &
+  KeyPairStore &
   Pick<EngineStore, 'wake'> &
   Pick<HostStore, 'services' | 'service' | 'updateService' | 'deleteService' | 'serversByHost'>;
 

@@ -15,7 +15,8 @@ export interface VolumeApi {
 /** The user on whose behalf Cinder is asked. */
 export interface VolumeUser {
   readonly token: string;
-  readonly projectId: ProjectId;
+  /** null for a token without a project: Cinder cannot be asked with it. */
+  readonly projectId: ProjectId | null;
   readonly requestId: RequestId;
   /** The caller's own id for what they do across services; Cinder is told this one, when there is one. */
   readonly globalRequestId: RequestId | null;

@@ -1,5 +1,5 @@
 import { isHostName } from '@novella/core';
-import { Env, type LogLevel } from '@novella/service-kit';
+import { Env, IsNoauthWithoutKeystone, type LogLevel } from '@novella/service-kit';
 import {
   ArrayNotEmpty,
   IsArray,
@@ -60,7 +60,13 @@ export class StandaloneConfig {
   /** There is no default: noauth2 believes every token. */
   @Env('NOVELLA_AUTH_STRATEGY')
   @IsIn(['noauth2'])
+  @IsNoauthWithoutKeystone('keystoneAuthUrl')
   readonly authStrategy!: 'noauth2';
+
+  /** Only the services apart know Keystone. Who sets this expects it of this process too, and is told. */
+  @Env('NOVELLA_KEYSTONE_AUTH_URL', { type: 'text' })
+  @IsOptional()
+  readonly keystoneAuthUrl?: string;
 
   @Env('NOVELLA_NOAUTH_ANYWHERE')
   @IsBoolean()

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connectorProperties, createConnectors, spawnRunner } from '@novella/brick';
-import { createCinderClient } from '@novella/cinder';
+import { createCinderClient, noAuth } from '@novella/cinder';
 import { computeRpc, conductorRpc } from '@novella/contracts';
 import {
   type Clock,
@@ -28,6 +28,7 @@ import { seedFlavors } from '../../manage/src/seed-flavors.js';
 import { cinderVolumeApi } from '../../nova-api/src/cinder-volume-api.js';
 import { createNovaApi } from '../../nova-api/src/create-nova-api.js';
 import { hintSender } from '../../nova-api/src/hint-sender.js';
+import { noauth2 } from '../../nova-api/src/http/noauth2.js';
 import type { StandaloneConfig } from './standalone.config.js';
 
 /**
@@ -70,13 +71,11 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
 
     const cinder = createCinderClient({
       endpoint: config.cinderEndpoint,
-      project: SERVICE_PROJECT,
-      auth: () => Promise.resolve(serviceToken(SERVICE_PROJECT)),
+      auth: asAdmin(SERVICE_PROJECT),
       log,
     });
     running.add('cinder client', () => cinder.close());
-    const asService = (project: ProjectId | null) =>
-      project === null ? cinder : cinder.as(serviceToken(project), project);
+    const asService = (project: ProjectId | null) => (project === null ? cinder : cinder.as(asAdmin(project)));
 
     const conductor = await microservice(
       ConductorModule.register({
@@ -126,7 +125,6 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
     const hosts = rpcClient(apiLink, computeRpc, client);
     const api = await createNovaApi({
       config: {
-        authStrategy: config.authStrategy,
         maxLimit: 1000,
         maxBodyBytes: 114_688,
         enableInstancePassword: true,
@@ -134,8 +132,9 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
         computeLinkPrefix: null,
         trustForwardedHeaders: false,
       },
+      authenticator: noauth2,
       store,
-      cinder: cinderVolumeApi(cinder),
+      cinder: cinderVolumeApi(cinder, null),
       images: new ImageDirectory(config.imagesDir),
       hint: hintSender(conductors, log),
       conductor: conductors,
@@ -187,7 +186,7 @@ async function openStore(config: StandaloneConfig, log: Log, running: Running): 
 }
 
 /** noauth2 on Cinder's side: the token says who asks and in which project. */
-const serviceToken = (project: ProjectId) => ({ 'X-Auth-Token': `admin:${project}` });
+const asAdmin = (project: ProjectId) => noAuth('admin', project);
 
 function microservice(
   module: Parameters<typeof NestFactory.createMicroservice>[0],

@@ -11,6 +11,7 @@ import {
   type VolumeId,
 } from '@novella/core';
 import { type CinderClient, type CinderOptions, createCinderClient } from './client.js';
+import type { CinderAuth } from './transport.js';
 import {
   answer,
   answerAndHangUp,
@@ -25,7 +26,7 @@ import {
   startScriptedPeer,
   type Step,
   trickle,
-} from './scripted-peer.js';
+} from '@novella/testing';
 
 const VOLUME = '11111111-1111-4111-8111-111111111111' as VolumeId;
 const OTHER_VOLUME = '11111111-1111-4111-8111-222222222222' as VolumeId;
@@ -65,11 +66,16 @@ const attachmentBody = (more: object = {}) => ({
 const CONNECTION = { protocol: 'local', devicePath: '/dev/loop0', format: 'raw', accessMode: 'rw', encrypted: false };
 const LOCAL = { driver_volume_type: 'local', device_path: '/dev/loop0', access_mode: 'rw', encrypted: false };
 
+/** Credentials that cannot be renewed. */
+const authOf = (token: string, project = PROJECT): CinderAuth => ({
+  credentials: () => Promise.resolve({ project, headers: { 'X-Auth-Token': token } }),
+  renewed: () => Promise.resolve(null),
+});
+
 let peer: ScriptedPeer;
 let client: CinderClient;
 const open = (options: Partial<CinderOptions> = {}) => {
-  const auth = () => Promise.resolve({ 'X-Auth-Token': TOKEN });
-  return createCinderClient({ endpoint: peer.endpoint, project: PROJECT, auth, log: quiet, ...options });
+  return createCinderClient({ endpoint: peer.endpoint, auth: authOf(TOKEN), log: quiet, ...options });
 };
 beforeEach(async () => {
   peer = await startScriptedPeer();
@@ -198,7 +204,7 @@ describe('what is sent', () => {
     peer.script(answer(200, { volume: volumeBody() }), answer(200, { volume: volumeBody() }));
     await client.getVolume(VOLUME);
     const project = 'e'.repeat(32) as ProjectId;
-    await client.as({ 'X-Auth-Token': 'the-users-own' }, project).getVolume(VOLUME);
+    await client.as(authOf('the-users-own', project)).getVolume(VOLUME);
     expect(peer.requests[1]).toMatchObject({
       path: `/v3/${project}/volumes/${VOLUME}`,
       headers: { 'x-auth-token': 'the-users-own' },
@@ -209,11 +215,23 @@ describe('what is sent', () => {
   it('asks for the credentials before each request, so that a token can be renewed', async () => {
     let asked = 0;
     await client.close();
-    client = open({ auth: () => Promise.resolve({ 'X-Auth-Token': `token-${++asked}` }) });
+    client = open({ auth: { ...authOf(''), credentials: () => authOf(`token-${++asked}`).credentials() } });
     peer.script(answer(200, { volume: volumeBody() }), answer(200, { volume: volumeBody() }));
     await client.getVolume(VOLUME);
     await client.getVolume(VOLUME);
     expect(peer.requests.map((request) => request.headers['x-auth-token'])).toEqual(['token-1', 'token-2']);
+  });
+
+  it('asks for the endpoint before each request, where it is not given', async () => {
+    const paths = ['/volume/v3', '/cinder/v3/'];
+    client = open({ endpoint: () => Promise.resolve(new URL(paths.shift() ?? '', peer.endpoint).href) });
+    peer.script(answer(200, { volume: volumeBody() }), answer(200, { volume: volumeBody() }));
+    await client.getVolume(VOLUME);
+    await client.getVolume(VOLUME);
+    expect(peer.requests.map((request) => request.path)).toEqual([
+      `/volume/v3/${PROJECT}/volumes/${VOLUME}`,
+      `/cinder/v3/${PROJECT}/volumes/${VOLUME}`,
+    ]);
   });
 
   it('refuses an endpoint that is no http URL before it connects anywhere', () => {
@@ -331,6 +349,68 @@ describe('what comes back', () => {
     expect(await codeOf(client.deleteAttachment(ATTACHMENT))).toBe('cinder-answer-invalid');
     expect(await codeOf(client.deleteAttachment(ATTACHMENT))).toBe('cinder-answer-invalid');
   });
+});
+
+describe('credentials that Cinder refuses', () => {
+  const unauthorized = fault(401, 'unauthorized', 'This server could not verify it.');
+  const renewable = (...tokens: (string | null)[]): { auth: CinderAuth; refused: string[] } => {
+    const refused: string[] = [];
+    const of = (token: string) => ({ project: PROJECT, headers: { 'X-Auth-Token': token } });
+    return {
+      refused,
+      auth: {
+        credentials: () => Promise.resolve(of('token-of-before')),
+        renewed({ headers }) {
+          refused.push(headers['X-Auth-Token'] ?? '');
+          const next = tokens.shift() ?? null;
+          return Promise.resolve(next === null ? null : of(next));
+        },
+      },
+    };
+  };
+  const tokensSeen = () => peer.requests.map(({ headers }) => headers['x-auth-token']);
+
+  it('are renewed, and the call is made once more, also one that changes something', async () => {
+    const { auth, refused } = renewable('token-of-now');
+    client = open({ auth });
+    peer.script(unauthorized, answer(200, { attachment: attachmentBody() }));
+    expect((await client.createAttachment(VOLUME, SERVER)).id).toBe(ATTACHMENT);
+    expect([tokensSeen(), refused]).toEqual([['token-of-before', 'token-of-now'], ['token-of-before']]);
+  });
+
+  it('are renewed once: a second refusal is the end, and shows neither token', async () => {
+    const { auth } = renewable('token-of-now', 'token-of-later');
+    client = open({ auth });
+    peer.script(unauthorized, fault(401, 'unauthorized', 'What is token-of-now?'));
+    const error = await failure(client.getVolume(VOLUME));
+    expect(error).toMatchObject({ code: 'cinder-unauthorized', facts: { cinderMessage: 'What is ***?' } });
+    expect(tokensSeen()).toEqual(['token-of-before', 'token-of-now']);
+  });
+
+  it('that cannot be renewed are refused for good', async () => {
+    peer.script(unauthorized);
+    expect(await codeOf(client.getVolume(VOLUME))).toBe('cinder-unauthorized');
+    expect(peer.requests).toHaveLength(1);
+  });
+
+  it.each([
+    ['the credentials', { auth: { ...authOf(TOKEN), credentials: () => Promise.reject(lost()) } }],
+    ['the address', { endpoint: () => Promise.reject(lost()) }],
+  ])('or that are not to be had are as good as a Cinder that is away: %s', async (_, options) => {
+    client = open(options);
+    const error = await failure(client.createAttachment(VOLUME, SERVER));
+    expect(error).toMatchObject({ code: 'cinder-unreachable', facts: { reason: 'keystone-unreachable' } });
+    expect(error.cause).toMatchObject({ code: 'keystone-unreachable' });
+    expect(peer.requests).toEqual([]);
+  });
+
+  it('are as good as an absent Cinder when the newer ones are not to be had', async () => {
+    client = open({ auth: { ...authOf(TOKEN), renewed: () => Promise.reject(lost()) } });
+    peer.script(unauthorized);
+    expect(await codeOf(client.getVolume(VOLUME))).toBe('cinder-unreachable');
+  });
+
+  const lost = () => new NovellaError('keystone-unreachable', 'Keystone is away');
 });
 
 describe('what Cinder refuses', () => {

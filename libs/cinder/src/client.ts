@@ -22,21 +22,17 @@ import {
 } from './answers.js';
 import { expectDone, expectNothing, ofSubject, parse } from './believed.js';
 import { splitSecrets } from './split-secrets.js';
-import { type Answer, type Call, CinderTransport } from './transport.js';
-
-/** Headers that prove who calls: `X-Auth-Token`, `X-Service-Token`. Asked for before each request. */
-export type CinderAuth = () => Promise<Readonly<Record<string, string>>>;
+import { type Answer, type Call, type CinderAuth, CinderTransport } from './transport.js';
 
 /** Where Cinder runs without Keystone: the token only names user and project. */
-export const noAuth = (user: string, project: ProjectId): CinderAuth => {
-  return () => Promise.resolve({ 'X-Auth-Token': `${user}:${project}` });
-};
+export const noAuth = (user: string, project: ProjectId): CinderAuth => ({
+  credentials: () => Promise.resolve({ project, headers: { 'X-Auth-Token': `${user}:${project}` } }),
+  renewed: () => Promise.resolve(null),
+});
 
 export interface CinderOptions {
-  /** `http://host:port/v3`; the project is appended. */
-  readonly endpoint: string;
-  /** The project that the caller acts in. Without Keystone it must be the one that the token names. */
-  readonly project: ProjectId;
+  /** `http://host:port/v3`, or where to ask for it before each request; the project is appended. */
+  readonly endpoint: string | (() => Promise<string>);
   readonly auth: CinderAuth;
   readonly log: Log;
   readonly connections?: number;
@@ -70,7 +66,7 @@ export type Connector = Readonly<Record<string, unknown>> & { readonly host: str
  */
 export interface CinderClient {
   /** The same Cinder through the same connections, as somebody else: a user with their own token. */
-  as(headers: Readonly<Record<string, string>>, project: ProjectId): CinderClient;
+  as(auth: CinderAuth): CinderClient;
 
   /** Error: volume-not-found. */
   getVolume(volume: VolumeId): Promise<Volume>;
@@ -134,9 +130,12 @@ export interface VolumesQuery {
 
 /** Throws a TypeError for an endpoint that is no http(s) URL. Opens no connection before the first call. */
 export function createCinderClient(options: CinderOptions): CinderClient {
-  if (!/^https?:$/.test(new URL(options.endpoint).protocol)) throw new TypeError('the endpoint is no http(s) URL');
+  const { endpoint } = options;
+  if (typeof endpoint === 'string' && !/^https?:$/.test(new URL(endpoint).protocol)) {
+    throw new TypeError('the endpoint is no http(s) URL');
+  }
   const transport = new CinderTransport({
-    endpoint: options.endpoint,
+    endpoint: typeof endpoint === 'string' ? () => Promise.resolve(endpoint) : endpoint,
     log: options.log,
     connections: options.connections ?? 16,
     connectTimeout: options.connectTimeout ?? seconds(5),
@@ -145,13 +144,13 @@ export function createCinderClient(options: CinderOptions): CinderClient {
     totalTimeout: options.totalTimeout ?? seconds(90),
     maxAnswerBytes: options.maxAnswerBytes ?? 16 * 2 ** 20,
   });
-  return clientOf(transport, options.project, options.auth);
+  return clientOf(transport, options.auth);
 }
 
-function clientOf(transport: CinderTransport, project: ProjectId, auth: CinderAuth): CinderClient {
-  const send = (call: Call) => transport.send({ project, headers: auth }, call);
+function clientOf(transport: CinderTransport, auth: CinderAuth): CinderClient {
+  const send = (call: Call) => transport.send(auth, call);
   return {
-    as: (headers, ofProject) => clientOf(transport, ofProject, () => Promise.resolve(headers)),
+    as: (other) => clientOf(transport, other),
     close: () => transport.close(),
     ...volumeCalls(send),
     ...attachmentCalls(send),

@@ -1,7 +1,6 @@
 export type { AttachmentSummary, Volume } from './answers.js';
 export {
   type Attachment,
-  type CinderAuth,
   type CinderClient,
   type CinderOptions,
   type Connected,
@@ -10,4 +9,5 @@ export {
   noAuth,
   type VolumesQuery,
 } from './client.js';
+export { type CinderAuth, type CinderCredentials } from './transport.js';
 export { splitSecrets, type SplitConnectionInfo } from './split-secrets.js';

@@ -1,11 +1,11 @@
-import { type ErrorFacts, type Log, type Millis, NovellaError } from '@novella/core';
-import { Pool } from 'undici';
+import { type ErrorFacts, type Log, type Millis, NovellaError, type ProjectId } from '@novella/core';
+import { Agent } from 'undici';
 import { z } from 'zod';
 
-/** HTTP to Cinder: one keep-alive pool, every wait bounded, every fault graded before it leaves this file. */
+/** HTTP to Cinder: kept connections, every wait bounded, every fault graded before it leaves this file. */
 export interface TransportOptions {
   /** `http://host:port/v3`: without project and trailing slash. */
-  readonly endpoint: string;
+  readonly endpoint: () => Promise<string>;
   readonly connections: number;
   readonly connectTimeout: Millis;
   /** From the sent request to the answer's headers. Long: an attachment update waits for the storage back end. */
@@ -31,9 +31,19 @@ export interface Call {
   readonly body?: object;
 }
 
-export interface Caller {
-  readonly project: string;
-  readonly headers: () => Promise<Readonly<Record<string, string>>>;
+/** What proves who calls. */
+export interface CinderCredentials {
+  /** That the token is for: Cinder takes no other in its URL. */
+  readonly project: ProjectId;
+  /** `X-Auth-Token`, `X-Service-Token` */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface CinderAuth {
+  /** Asked for before each request. */
+  credentials(): Promise<CinderCredentials>;
+  /** Cinder has answered 401 to `refused` and done nothing: others, with which the call is repeated once, or null. */
+  renewed(refused: CinderCredentials): Promise<CinderCredentials | null>;
 }
 
 /** `json` is undefined for an empty body; `gone` is Cinder's word that it has no such volume or attachment. */
@@ -42,13 +52,10 @@ export type Answer =
   | { readonly kind: 'gone'; readonly facts: ErrorFacts };
 
 export class CinderTransport {
-  private readonly pool: Pool;
-  private readonly basePath: string;
+  private readonly agent: Agent;
 
   constructor(private readonly options: TransportOptions) {
-    const url = new URL(options.endpoint);
-    this.basePath = url.pathname.replace(/\/+$/, '');
-    this.pool = new Pool(url.origin, {
+    this.agent = new Agent({
       connections: options.connections,
       connect: { timeout: options.connectTimeout },
       headersTimeout: options.headersTimeout,
@@ -59,19 +66,30 @@ export class CinderTransport {
   }
 
   async close(): Promise<void> {
-    await this.pool.destroy();
+    await this.agent.destroy();
   }
 
   /** Errors: cinder-unreachable, cinder-unauthorized, cinder-refused, cinder-answer-invalid. */
-  async send(caller: Caller, call: Call): Promise<Answer> {
-    const credentials = await caller.headers();
-    const raw = await this.exchange(caller.project, credentials, call);
-    this.options.log.debug('cinder answered', { call: call.name, status: raw.status, cinderRequest: raw.requestId });
-    return judge(call, raw, hide(Object.values(credentials)));
+  async send(auth: CinderAuth, call: Call): Promise<Answer> {
+    let credentials = await proof(call, auth.credentials());
+    let raw = await this.exchange(credentials, call);
+    const newer = raw.status === 401 ? await proof(call, auth.renewed(credentials)) : null;
+    if (newer !== null) {
+      credentials = newer;
+      raw = await this.exchange(credentials, call);
+    }
+    return judge(call, raw, hide(Object.values(credentials.headers)));
   }
 
-  private async exchange(project: string, credentials: Readonly<Record<string, string>>, call: Call): Promise<Raw> {
-    const attempt = () => this.attempt(project, credentials, call);
+  private async exchange(credentials: CinderCredentials, call: Call): Promise<Raw> {
+    const url = new URL(await proof(call, this.options.endpoint()));
+    const raw = await this.untilAnswered(url, credentials, call);
+    this.options.log.debug('cinder answered', { call: call.name, status: raw.status, cinderRequest: raw.requestId });
+    return raw;
+  }
+
+  private async untilAnswered(url: URL, credentials: CinderCredentials, call: Call): Promise<Raw> {
+    const attempt = () => this.attempt(url, credentials, call);
     try {
       return await attempt();
     } catch (thrown) {
@@ -86,12 +104,13 @@ export class CinderTransport {
     }
   }
 
-  private async attempt(project: string, credentials: Readonly<Record<string, string>>, call: Call): Promise<Raw> {
-    const answer = await this.pool.request({
+  private async attempt(url: URL, { project, headers }: CinderCredentials, call: Call): Promise<Raw> {
+    const answer = await this.agent.request({
+      origin: url.origin,
       method: call.method,
-      path: `${this.basePath}/${encodeURIComponent(project)}${call.path}`,
+      path: `${url.pathname.replace(/\/+$/, '')}/${encodeURIComponent(project)}${call.path}`,
       headers: {
-        ...credentials,
+        ...headers,
         accept: 'application/json',
         'openstack-api-version': `volume ${call.microversion}`,
         ...(call.body ? { 'content-type': 'application/json' } : {}),
@@ -164,6 +183,17 @@ function readFault(json: unknown): { name: string; message: string } | null {
   const parsed = faultBody.safeParse(json);
   const [entry, ...others] = parsed.success ? Object.entries(parsed.data) : [];
   return entry === undefined || others.length > 0 ? null : { name: entry[0], message: entry[1].message };
+}
+
+/** Who cannot prove who they are, or does not know where Cinder is, cannot reach it; the cause says why. */
+async function proof<T>(call: Call, asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (cause) {
+    const reason = cause instanceof NovellaError ? cause.code : 'unknown';
+    const message = `${call.name} could not be asked of Cinder for want of credentials`;
+    throw new NovellaError('cinder-unreachable', message, { call: call.name, reason }, { cause });
+  }
 }
 
 function unreachable(call: Call, thrown: unknown): NovellaError {

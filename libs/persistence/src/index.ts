@@ -8,22 +8,26 @@ export type {
   Operation,
   Service,
   TimelineEntry,
+  Usage,
 } from './records.js';
+export type { FlavorChange, FlavorStore, ListedFlavor } from './flavor-store.js';
+export type { KeyPair, KeyPairStore, NewKeyPair } from './key-pair-store.js';
 export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';
-export type {
-  ApiStore,
-  AttachedVolume,
-  EngineStore,
-  HostStore,
-  NewBlockDeviceMapping,
-  NewInstance,
-  OperationFacts,
-  PostedEvent,
-  RecordChanges,
-  Requester,
-  ServerListQuery,
-  ServiceReportInput,
-  Store,
+export {
+  type ApiStore,
+  type AttachedVolume,
+  type EngineStore,
+  EVERY_PROJECT,
+  type HostStore,
+  type NewBlockDeviceMapping,
+  type NewInstance,
+  type OperationFacts,
+  type PostedEvent,
+  type RecordChanges,
+  type Requester,
+  type ServerListQuery,
+  type ServiceReportInput,
+  type Store,
 } from './store.js';
 export { openMemoryStore } from './memory/memory-store.js';
 export { type MemoryStoreOptions } from './memory/tables.js';

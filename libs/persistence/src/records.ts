@@ -34,6 +34,8 @@ export interface Flavor {
   readonly rootGib: number;
   readonly ephemeralGib: number;
   readonly swapMib: number;
+  /** Of the share of the network that Xen once gave; kept because clients set and compare it. */
+  readonly rxtxFactor: number;
   readonly isPublic: boolean;
   readonly disabled: boolean;
   readonly description: string | null;
@@ -135,6 +137,13 @@ export interface Capacity {
   readonly diskGib: number;
 }
 
+/** What servers take together of what is counted for quotas. */
+export interface Usage {
+  readonly instances: number;
+  readonly cores: number;
+  readonly memoryMib: number;
+}
+
 export interface TimelineEntry {
   readonly at: string;
   readonly state: OperationState;
@@ -183,7 +192,8 @@ export interface InstanceAction {
   readonly action: string;
   readonly requestId: RequestId;
   readonly userId: UserId;
-  readonly projectId: ProjectId;
+  /** Of who asked; null for a token without a project. */
+  readonly projectId: ProjectId | null;
   readonly startTime: Date;
   readonly updatedAt: Date;
   /** null, or `Error` when an event under it failed. */

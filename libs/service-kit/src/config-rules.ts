@@ -50,7 +50,15 @@ export const IsLoopbackUnless = (anywhere: string): PropertyDecorator =>
   rule(
     'loopback',
     'noauth2 believes every token, so it listens on loopback only; NOVELLA_NOAUTH_ANYWHERE=true lifts that',
-    (value, config) => config[anywhere] === true || LOOPBACK.test(value),
+    (value, config) => config['authStrategy'] === 'keystone' || config[anywhere] === true || LOOPBACK.test(value),
+  );
+
+/** noauth2 beside the URL of a Keystone is a mistake that would open the cloud to everybody. */
+export const IsNoauthWithoutKeystone = (url: string): PropertyDecorator =>
+  rule(
+    'noauthWithoutKeystone',
+    'noauth2 believes every token, so it does not go with NOVELLA_KEYSTONE_AUTH_URL',
+    (value, config) => value !== 'noauth2' || config[url] === undefined,
   );
 
 function every(...decorators: readonly PropertyDecorator[]): PropertyDecorator {

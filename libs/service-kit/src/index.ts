@@ -9,12 +9,14 @@ export {
   IsListenAddress,
   IsLogLevel,
   IsLoopbackUnless,
+  IsNoauthWithoutKeystone,
   IsPostgresUrl,
   IsSeconds,
   IsTcpPort,
 } from './config-rules.js';
 export { Health, type HealthCheck, type HealthPart, type HealthReport, type PartState, reasonOf } from './health.js';
 export { cannotListen, type HealthServer, healthStatus, startHealthServer } from './health-server.js';
+export { IdentitySettings, type KeystoneAccess, openStackAccess, type OpenStackAccess } from './identity-settings.js';
 export { createLog, type LogLevel, withFacts } from './log.js';
 export { endsWithin, printed, type Program, type ProgramConfig, runProgram } from './program.js';
 export { redact, redactText } from './redact.js';

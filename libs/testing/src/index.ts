@@ -20,6 +20,17 @@ export { freePort } from './free-port.js';
 export { GuestConsole, type SeenDisk } from './guest-console.js';
 export { type GuestImages, guestImages } from './guest-image.js';
 export { type PrivateCeph, type PrivateCephOptions, startPrivateCeph } from './private-ceph.js';
+export {
+  type AccessRule,
+  type ApplicationCredential,
+  KeystoneCloud,
+  type KeystoneDomain,
+  type KeystoneProject,
+  type KeystoneScope,
+  type KeystoneUser,
+  type TokenScope,
+} from './keystone-cloud.js';
+export { PrivateKeystone, type PrivateKeystoneOptions } from './private-keystone.js';
 export { type PrivateLibvirtd, type PrivateLibvirtdOptions, startPrivateLibvirtd } from './private-libvirtd.js';
 export { type PrivateRabbit, type PrivateRabbitOptions, startPrivateRabbit } from './private-rabbit.js';
 export {
@@ -29,6 +40,22 @@ export {
   startPrivateRabbitCluster,
 } from './private-rabbit-cluster.js';
 export { type RabbitVersion } from './private-rabbit-installation.js';
+export {
+  answer,
+  answerAndHangUp,
+  cutBody,
+  fault,
+  hangUp,
+  headersThenSilence,
+  notHttp,
+  type PeerRequest,
+  resetAfterHeaders,
+  type ScriptedPeer,
+  silence,
+  startScriptedPeer,
+  type Step,
+  trickle,
+} from './scripted-peer.js';
 export { seededRandom } from './seeded-random.js';
 export { temporaryDirectory, type TemporaryDirectory } from './temporary-directory.js';
 export { promisesHaveRun, type VirtualClock, virtualClock, type VirtualClockOptions } from './virtual-clock.js';

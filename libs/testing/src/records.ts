@@ -48,6 +48,7 @@ export const flavor = (over: Partial<Flavor> = {}): Flavor => ({
   rootGib: 0,
   ephemeralGib: 0,
   swapMib: 0,
+  rxtxFactor: 1,
   isPublic: true,
   disabled: false,
   description: null,

@@ -44,6 +44,17 @@ export function eventTests({ store }: Subject): void {
       });
     });
 
+    it('takes events, and other requests, from who acts in no project', async () => {
+      const server = await activeServer(store());
+      const event = { ...requester(), projectId: null };
+      await store().acceptExternalEvents([extended(server.id, volumeId())], event);
+      const deletion = { ...requester(), projectId: null };
+      expect(await store().requestDelete(server.id, deletion)).toBe('accepted');
+      for (const { requestId } of [event, deletion]) {
+        expect((await store().instanceAction(server.id, requestId))?.projectId).toBeNull();
+      }
+    });
+
     it('adds requests to the open operation of the same volume, without a new version (rule 2.1d)', async () => {
       const server = await activeServer(store());
       const volume = volumeId();

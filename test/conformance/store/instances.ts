@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { gib, gibToBytes, minutes, type ProjectId } from '@novella/core';
+import { gib, gibToBytes, minutes, type ProjectId, type UserId } from '@novella/core';
+import { EVERY_PROJECT } from '@novella/persistence';
 import {
   activeServer,
   answer,
   attachedVolume,
   dispatched,
+  FLAVOR,
   HOST,
   host,
   must,
@@ -91,7 +93,7 @@ export function instanceTests({ store, pass }: Subject): void {
       expect(deleted.deletedAt).not.toBeNull();
       expect((await store().instancesForEvents([server.id])).size).toBe(0);
       expect(await store().requestDelete(server.id, requester())).toBe('server-not-found');
-      expect(await store().instances({ projectId: null, limit: 10, marker: null })).toEqual([]);
+      expect(await store().instances({ projectId: EVERY_PROJECT, limit: 10, marker: null })).toEqual([]);
       expect(await store().instanceActions(server.id)).toHaveLength(2);
     });
   });
@@ -108,27 +110,49 @@ export function instanceTests({ store, pass }: Subject): void {
       const first = must(await store().instances({ projectId, limit: 2, marker: null }));
       const next = must(await store().instances({ projectId, limit: 10, marker: first[1]!.id }));
       expect([...first, ...next].map((row) => row.id)).toEqual(made);
-      expect(await store().instances({ projectId: null, limit: 10, marker: null })).toHaveLength(6);
+      expect(await store().instances({ projectId: EVERY_PROJECT, limit: 10, marker: null })).toHaveLength(6);
     });
 
     it('answers unknown-marker for a server of another project and for none', async () => {
       const { instance } = await create({ projectId: 'project-2' as ProjectId });
       const projectId = 'project-1' as ProjectId;
       expect(await store().instances({ projectId, limit: 2, marker: instance.id })).toBe('unknown-marker');
-      expect(await store().instances({ projectId: null, limit: 2, marker: serverId() })).toBe('unknown-marker');
+      expect(await store().instances({ projectId: EVERY_PROJECT, limit: 2, marker: serverId() })).toBe(
+        'unknown-marker',
+      );
     });
 
     it('filters by part of the name, vm_state and host', async () => {
       const active = await activeServer(store(), { name: 'web-%_1' });
       await create({ name: 'db' });
       const list = async (filter: object) =>
-        must(await store().instances({ projectId: null, limit: 10, marker: null, ...filter })).map((row) => row.name);
+        must(await store().instances({ projectId: EVERY_PROJECT, limit: 10, marker: null, ...filter })).map(
+          (row) => row.name,
+        );
       expect(await list({ name: '%_' })).toEqual(['web-%_1']);
       expect(await list({ vmStates: ['building'] })).toEqual(['db']);
       expect(await list({ vmStates: ['building', 'active'] })).toHaveLength(2);
       expect(await list({ vmStates: [] })).toEqual([]);
       expect(await list({ host: HOST })).toEqual([active.name]);
       expect(await list({ host: host('compute-2') })).toEqual([]);
+    });
+  });
+
+  describe('usage', () => {
+    it('sums up what the undeleted servers of a project, or of a user in it, have by their flavors', async () => {
+      const projectId = 'project-1' as ProjectId;
+      const usage = (userId: UserId | null) => store().usage({ projectId, userId });
+      expect(await usage(null)).toEqual({ instances: 0, cores: 0, memoryMib: 0 });
+      await create();
+      await create({ userId: 'user-2' as UserId, flavor: { ...FLAVOR, vcpus: 3, memoryMib: 2_000_000_000 } });
+      await create({ userId: 'user-2' as UserId, flavor: { ...FLAVOR, vcpus: 3, memoryMib: 2_000_000_000 } });
+      await create({ projectId: 'project-2' as ProjectId });
+      const gone = await activeServer(store());
+      await store().requestDelete(gone.id, requester());
+      const sent = await dispatched(store(), (await openOperation(store(), gone.id, 'delete')).id);
+      await store().end(await answer(store(), sent), { result: 'succeeded', changes: { instance: { deleted: true } } });
+      expect(await usage(null)).toEqual({ instances: 3, cores: 7, memoryMib: 4_000_000_512 });
+      expect(await usage('user-2' as UserId)).toEqual({ instances: 2, cores: 6, memoryMib: 4_000_000_000 });
     });
   });
 
@@ -169,7 +193,7 @@ export function instanceTests({ store, pass }: Subject): void {
         description: clean,
         metadata: { [clean]: clean },
       });
-      const found = must(await store().instances({ projectId: null, limit: 5, marker: null, name: odd }));
+      const found = must(await store().instances({ projectId: EVERY_PROJECT, limit: 5, marker: null, name: odd }));
       expect(found.map((row) => row.id)).toEqual([instance.id]);
       expect(await store().flavor(odd)).toBeNull();
       expect(await store().instanceAction(instance.id, odd)).toBeNull();

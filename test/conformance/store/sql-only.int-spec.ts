@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { minutes } from '@novella/core';
 import { migrate, openSqlStore, type Store } from '@novella/persistence';
 import { waitUntil } from '@novella/testing';
-import { migratingDataSource } from '../../../libs/persistence/src/sql/data-source.js';
+import { migratingDataSource, MIGRATIONS } from '../../../libs/persistence/src/sql/data-source.js';
 import { openTestStore, type TestDatabase, testDatabase } from './sql-harness.js';
 import {
   activeServer,
@@ -26,7 +26,7 @@ describe('the SQL store', () => {
   beforeAll(async () => {
     database = await testDatabase();
     const applied = await Promise.all(Array.from({ length: 4 }, () => migrate(database.url)));
-    expect(applied.flat()).toEqual(['Initial1700000000000', 'ThreeHosts1700000000001']);
+    expect(applied.flat()).toEqual(MIGRATIONS.map((Migration) => new Migration().name));
   });
   beforeEach(async () => {
     store = await openTestStore(database.url);

@@ -72,6 +72,10 @@ export const HTTP_STATUS = {
   'cinder-refused': 400,
   'cinder-unauthorized': 403,
   'cinder-answer-invalid': 500,
+  'keystone-unreachable': 503,
+  'keystone-refused': 503,
+  'keystone-answer-invalid': 503,
+  'endpoint-not-found': 503,
   'broker-unreachable': 503,
   'broker-refused': 500,
   'rpc-timeout': 503,
@@ -95,16 +99,16 @@ const WEBOB = {
 } as const;
 
 /** The form of answers that never reach Nova's own layer (WebOb's defaults): JSON is flat and its code is a string. */
-export function webobAnswer(status: keyof typeof WEBOB, accept: string | undefined): PlainAnswer {
+export function webobAnswer(status: keyof typeof WEBOB, accept: string | undefined, detail = ''): PlainAnswer {
   const { title, text } = WEBOB[status];
   const wanted = accept ?? '';
   if (wanted.includes('html') || wanted.includes('*/*')) {
-    const page = `<html>\n <head>\n  <title>${status} ${title}</title>\n </head>\n <body>\n  <h1>${status} ${title}</h1>\n  ${text}<br /><br />\n\n\n\n </body>\n</html>`;
+    const page = `<html>\n <head>\n  <title>${status} ${title}</title>\n </head>\n <body>\n  <h1>${status} ${title}</h1>\n  ${text}<br /><br />\n${detail}\n\n\n </body>\n</html>`;
     return { contentType: 'text/html; charset=UTF-8', body: page };
   }
   if (wanted.includes('json')) {
-    const body = JSON.stringify({ message: `${text}<br /><br />\n\n\n`, code: `${status} ${title}`, title });
+    const body = JSON.stringify({ message: `${text}<br /><br />\n${detail}\n\n\n`, code: `${status} ${title}`, title });
     return { contentType: 'application/json', body };
   }
-  return { contentType: 'text/plain; charset=UTF-8', body: `${status} ${title}\n\n${text}\n\n\n` };
+  return { contentType: 'text/plain; charset=UTF-8', body: `${status} ${title}\n\n${text}\n\n${detail}\n\n` };
 }

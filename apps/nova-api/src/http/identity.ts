@@ -3,7 +3,8 @@ import type { ProjectId, UserId } from '@novella/core';
 /** Who a token speaks for, as far as policy rules and records ask. Whatever checks tokens makes one. */
 export interface Identity {
   readonly userId: UserId;
-  readonly projectId: ProjectId;
+  /** null for a token of a domain, of the system or of nothing: its bearer owns nothing. Never empty. */
+  readonly projectId: ProjectId | null;
   /** Lower case. */
   readonly roles: readonly string[];
   /** By the rule `context_is_admin`. */

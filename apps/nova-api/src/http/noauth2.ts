@@ -1,12 +1,25 @@
 import type { ProjectId, UserId } from '@novella/core';
+import type { Authenticator } from './authenticator.js';
 import { ApiFault } from './fault.js';
 import type { Identity } from './identity.js';
 
 /** What a record holds of a user or project. */
 const MAX_ID_LENGTH = 255;
 
+/** The test strategy, which believes every token, and offers one to who has none. */
+export const noauth2: Authenticator = {
+  challenge: null,
+  trouble: null,
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is to reject
+  async authenticate({ token, header, versionUrl }) {
+    if (token !== undefined) return { kind: 'identified', identity: identityOfToken(token), token };
+    const headers = tokenOffer(header('x-auth-user'), header('x-auth-project-id'), versionUrl);
+    return { kind: 'answered', status: 204, headers, body: null };
+  },
+};
+
 /**
- * The test strategy that believes every token: `<user>:<project>`. Admin exactly when the user is `admin`.
+ * `<user>:<project>`. Admin exactly when the user is `admin`.
  * Mirrors nova:nova/api/openstack/auth.py (until 31.0.0). Nova's gives no roles, and then nobody but admin passes the
  * present rules; here everybody has member and reader.
  *
@@ -22,7 +35,7 @@ export function identityOfToken(token: string): Identity {
   const isAdmin = userId === 'admin';
   return {
     userId: userId as UserId,
-    projectId: projectId as ProjectId,
+    projectId: projectId === '' ? null : (projectId as ProjectId),
     roles: isAdmin ? ['admin', 'member', 'reader'] : ['member', 'reader'],
     isAdmin,
     systemScope: null,

@@ -1,4 +1,4 @@
-import type { ProjectId } from '@novella/core';
+import type { ProjectId, UserId } from '@novella/core';
 import { ApiFault } from './fault.js';
 import type { RequestContext } from './request-context.js';
 
@@ -6,6 +6,8 @@ import type { RequestContext } from './request-context.js';
 export interface PolicyTarget {
   /** The project that owns what is asked for; null for rules that look at the caller alone. */
   readonly projectId: ProjectId | null;
+  /** The user that owns it, for rules that look at users. */
+  readonly userId?: UserId;
 }
 type Rule = (context: RequestContext, target: PolicyTarget) => boolean;
 
@@ -22,6 +24,8 @@ const MEMBER = inProject('member');
 /** An empty project owns nothing: two callers without a project must not be each other's owners. */
 const owns = (context: RequestContext, target: PolicyTarget): boolean =>
   target.projectId !== null && (target.projectId as string) !== '' && context.projectId === target.projectId;
+
+const ADMIN_OR_SAME_USER: Rule = (context, target) => context.isAdmin || context.userId === target.userId;
 
 const RULES = {
   'os_compute_api:os-server-external-events:create': SERVICE,
@@ -45,8 +49,27 @@ const RULES = {
   'os_compute_api:servers:reboot': MEMBER,
   'os_compute_api:os-console-output': MEMBER,
   'os_compute_api:os-extended-server-attributes': ADMIN,
+  'os_compute_api:os-flavor-manage:create': ADMIN,
+  'os_compute_api:os-flavor-manage:update': ADMIN,
+  'os_compute_api:os-flavor-manage:delete': ADMIN,
+  'os_compute_api:os-flavor-access': ADMIN,
+  'os_compute_api:os-flavor-access:add_tenant_access': ADMIN,
+  'os_compute_api:os-flavor-access:remove_tenant_access': ADMIN,
+  'os_compute_api:os-flavor-extra-specs:create': ADMIN,
+  'os_compute_api:os-flavor-extra-specs:update': ADMIN,
+  'os_compute_api:os-flavor-extra-specs:delete': ADMIN,
   'os_compute_api:os-flavor-extra-specs:index': READER,
   'os_compute_api:os-flavor-extra-specs:show': READER,
+  'os_compute_api:limits': ANYBODY,
+  'os_compute_api:limits:other_project': ADMIN,
+  'os_compute_api:os-quota-sets:show': READER,
+  'os_compute_api:os-quota-sets:detail': READER,
+  'os_compute_api:os-quota-sets:defaults': ANYBODY,
+  'os_compute_api:extensions': ANYBODY,
+  'os_compute_api:os-keypairs:index': ADMIN_OR_SAME_USER,
+  'os_compute_api:os-keypairs:create': ADMIN_OR_SAME_USER,
+  'os_compute_api:os-keypairs:delete': ADMIN_OR_SAME_USER,
+  'os_compute_api:os-keypairs:show': ADMIN_OR_SAME_USER,
   'os_compute_api:os-volumes-attachments:index': READER,
   'os_compute_api:os-volumes-attachments:show': READER,
   'os_compute_api:os-volumes-attachments:create': MEMBER,

@@ -1,6 +1,7 @@
 import { isRequestId, type Log, type Random, type RequestId } from '@novella/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { NovaApiConfig } from '../nova-api.config.js';
+import type { Authenticated, Authenticator } from './authenticator.js';
 import { ApiFault } from './fault.js';
 import { linkBase, linksFor } from './links.js';
 import {
@@ -10,7 +11,6 @@ import {
   MIN_MICROVERSION,
   negotiate,
 } from './microversion.js';
-import { identityOfToken, tokenOffer } from './noauth2.js';
 import type { RequestContext } from './request-context.js';
 import { requestedPath } from './requested-path.js';
 
@@ -24,41 +24,41 @@ const requestIds = new WeakMap<FastifyRequest, RequestId>();
 
 export interface RequestHooksIo {
   readonly config: NovaApiConfig;
+  readonly authenticator: Authenticator;
   readonly random: Random;
   readonly log: Log;
 }
 
-export function installRequestHooks(fastify: FastifyInstance, { config, random, log }: RequestHooksIo): void {
+export function installRequestHooks(
+  fastify: FastifyInstance,
+  { config, authenticator, random, log }: RequestHooksIo,
+): void {
   fastify.decorateRequest('call', null);
   // Bodies stay text until the microversion is agreed; only then is it time to complain about them.
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
 
-  fastify.addHook('onRequest', (request, reply, done) => {
+  fastify.addHook('onRequest', async (request, reply) => {
     const requested = requestedPath(request.originalUrl);
     if (requested.kind === 'version' || requested.kind === 'resource') giveRequestId(request, reply, random);
-    if (requested.kind !== 'resource') {
-      done();
-      return;
-    }
-    const context = identify(request);
-    if (context === null) {
-      offerToken(request, reply, config, requested);
-      return;
+    if (requested.kind !== 'resource') return;
+    const versionUrl = `${linkBase(request, config)}/${requested.legacy ? 'v2' : 'v2.1'}`;
+    const authenticated = await authenticate(authenticator, request, versionUrl);
+    if (authenticated.kind === 'answered') {
+      return reply
+        .code(authenticated.status)
+        .headers(authenticated.headers)
+        .send(authenticated.body ?? undefined);
     }
     // 404 comes after authentication, and before there is talk of microversions.
-    if (request.is404) {
-      done();
-      return;
-    }
+    if (request.is404) return;
     const microversion = requested.legacy ? MIN_MICROVERSION : agreeOnMicroversion(request, reply);
     request.call = {
-      context,
+      context: contextOf(request, authenticated),
       microversion,
       legacy: requested.legacy,
       links: linksFor(linkBase(request, config), requested),
     };
-    done();
   });
 
   fastify.addHook('preValidation', (request, _reply, done) => {
@@ -81,6 +81,9 @@ export function installRequestHooks(fastify: FastifyInstance, { config, random, 
   });
 
   fastify.addHook('onSend', (_request, reply, _payload, done) => {
+    if (reply.statusCode === 401 && authenticator.challenge !== null) {
+      reply.header('WWW-Authenticate', authenticator.challenge);
+    }
     // Fastify adds a charset; Nova's successes have none.
     if (reply.getHeader('content-type') === 'application/json; charset=utf-8') {
       reply.header('content-type', 'application/json');
@@ -105,31 +108,31 @@ function giveRequestId(request: FastifyRequest, reply: FastifyReply, random: Ran
   reply.header('x-compute-request-id', requestId);
 }
 
-/** null without a token. */
-function identify(request: FastifyRequest): RequestContext | null {
-  const token = one(request.headers['x-auth-token']) ?? one(request.headers['x-storage-token']);
-  if (token === undefined) return null;
+function authenticate(authenticator: Authenticator, request: FastifyRequest, versionUrl: string) {
+  const header = (name: string) => one(request.headers[name]);
+  return authenticator.authenticate({
+    method: request.method,
+    path: request.originalUrl.split('?', 1)[0] ?? '/',
+    token: header('x-auth-token') ?? header('x-storage-token'),
+    serviceToken: header('x-service-token'),
+    header,
+    versionUrl,
+  });
+}
+
+function contextOf(
+  request: FastifyRequest,
+  { identity, token }: Extract<Authenticated, { kind: 'identified' }>,
+): RequestContext {
   const requestId = requestIds.get(request);
   if (requestId === undefined) throw new Error('a resource request has no request id');
   const globalId = one(request.headers['x-openstack-request-id']);
   return {
-    ...identityOfToken(token),
+    ...identity,
     requestId,
     globalRequestId: globalId !== undefined && isRequestId(globalId) ? globalId : null,
     token,
   };
-}
-
-/** Answers 204 with what the caller may use as a token. */
-function offerToken(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  config: NovaApiConfig,
-  { legacy }: { readonly legacy: boolean },
-): void {
-  const url = `${linkBase(request, config)}/${legacy ? 'v2' : 'v2.1'}`;
-  const offer = tokenOffer(one(request.headers['x-auth-user']), one(request.headers['x-auth-project-id']), url);
-  void reply.code(204).headers(offer).send();
 }
 
 /** Sets the answer's version headers and answers the version, or throws 400 (no headers) or 406 (asked-for echoed). */

@@ -1,5 +1,5 @@
 import type { HostName, ServerId } from '@novella/core';
-import type { Instance, Service } from '@novella/persistence';
+import { EVERY_PROJECT, type Instance, type Service } from '@novella/persistence';
 import { ApiFault } from '../http/fault.js';
 import { has } from '../http/microversion.js';
 import type { ApiCall } from '../http/request-context.js';
@@ -86,7 +86,7 @@ async function serversOn({ store, config }: HypervisorsIo, host: HostName): Prom
   let marker: ServerId | null = null;
   for (;;) {
     const page: Instance[] | 'unknown-marker' = await store.instances({
-      projectId: null,
+      projectId: EVERY_PROJECT,
       host,
       limit: config.maxLimit,
       marker,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { bytes, type ErrorCode } from '@novella/core';
+import { EVERY_PROJECT } from '@novella/persistence';
 import { ADMIN, FLAVOR, image, IMAGE, startNovaApi, type TestApi } from '../testing/start-nova-api.js';
 
 const BOOT = 'b0000000-0000-4000-8000-000000000000';
@@ -26,7 +27,7 @@ const create = (fields: object = {}, options: { version?: string; as?: string; b
     body: { server: { ...SERVER, ...fields }, ...options.beside },
   });
 const servers = async () => {
-  const listed = await api.store.instances({ projectId: null, limit: 100, marker: null });
+  const listed = await api.store.instances({ projectId: EVERY_PROJECT, limit: 100, marker: null });
   if (listed === 'unknown-marker') throw new Error('no marker was given');
   return listed;
 };
@@ -235,7 +236,7 @@ describe('POST /servers', () => {
   });
 
   it('keeps a flavor without a disk for administrators and servers that boot from a volume', async () => {
-    await api.store.putFlavor({ ...FLAVOR, id: 'zero', rootGib: 0 });
+    await api.store.createFlavor({ ...FLAVOR, id: 'zero', name: 'zero', rootGib: 0 });
     expect((await create({ flavorRef: 'zero' })).code).toBe(403);
     expect((await create({ flavorRef: 'zero' }, { as: ADMIN })).code).toBe(202);
     const fromVolume = { flavorRef: 'zero', imageRef: undefined, block_device_mapping_v2: [bootVolume] };

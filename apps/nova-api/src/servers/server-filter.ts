@@ -1,5 +1,5 @@
-import { isHostName, POWER_STATE_NUMBER, type ProjectId } from '@novella/core';
-import type { Instance, ServerListQuery } from '@novella/persistence';
+import { isHostName, POWER_STATE_NUMBER } from '@novella/core';
+import { EVERY_PROJECT, type Instance, type ServerListQuery } from '@novella/persistence';
 import { ApiFault } from '../http/fault.js';
 import { has } from '../http/microversion.js';
 import { allows, authorize } from '../http/policy.js';
@@ -90,6 +90,7 @@ export function selectServers(
 ): ServerSelection | null {
   refuseUnanswerable(query);
   const projectId = projectOf(query, call, where);
+  if (projectId === null) return null;
   const statuses = statusesOf(query.status ?? [], call);
   if (statuses === null) return null;
   const filters = usableFilters(query, call);
@@ -119,18 +120,18 @@ function refuseUnanswerable(query: ListServersQuery): void {
   }
 }
 
-/** null: all projects. */
+/** null: the caller acts in no project, and so has no servers. */
 function projectOf(
   query: ListServersQuery,
   { context }: Pick<ApiCall, 'context'>,
   where: 'index' | 'detail',
-): ProjectId | null {
+): ServerListQuery['projectId'] | null {
   const asksAll = query.all_tenants !== undefined && (query.all_tenants === '' || isTrue(query.all_tenants));
   // An administrator who names a tenant means that tenant.
   const asksTenant = context.isAdmin && query.tenant_id !== undefined && query.all_tenants === undefined;
   if (!asksAll && !asksTenant) return context.projectId;
   authorize(context, `os_compute_api:servers:${where}:get_all_tenants`, { projectId: null });
-  return null;
+  return EVERY_PROJECT;
 }
 
 /** null: an unknown status, which matches nothing before 2.38 and is a 400 from there. */

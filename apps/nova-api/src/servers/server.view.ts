@@ -83,8 +83,12 @@ export function serverView(facts: ServerFacts, call: ApiCall, where: 'show' | 'd
 }
 
 /** The same for all servers of a project on a host, and tells nothing else. */
-export const hostId = (projectId: ProjectId, host: HostName | null): string =>
-  host === null ? '' : createHash('sha224').update(`${projectId}${host}`).digest('hex');
+export const hostId = (projectId: ProjectId | null, host: HostName | null): string =>
+  host === null
+    ? ''
+    : createHash('sha224')
+        .update(`${projectId ?? ''}${host}`)
+        .digest('hex');
 
 /** One server is created per request, so its own id names the reservation. */
 export const reservationId = (instanceId: string): string => `r-${instanceId.slice(0, 8)}`;

@@ -15,6 +15,8 @@ import type { Image } from '@novella/image';
 import { type Flavor, openMemoryStore, type Service, type ServiceReportInput, type Store } from '@novella/persistence';
 import { systemRandom } from '@novella/service-kit';
 import { createNovaApi } from '../create-nova-api.js';
+import type { Authenticator } from '../http/authenticator.js';
+import { noauth2 } from '../http/noauth2.js';
 import type { NovaApiConfig } from '../nova-api.config.js';
 import type { AnswerJson } from './answer-json.js';
 import { HostSimulator } from './host-simulator.js';
@@ -36,13 +38,13 @@ export const FLAVOR: Flavor = {
   rootGib: 1,
   ephemeralGib: 0,
   swapMib: 0,
+  rxtxFactor: 1,
   isPublic: true,
   disabled: false,
   description: 'the smallest',
   extraSpecs: { 'hw:cpu_policy': 'shared' },
 };
 const CONFIG: NovaApiConfig = {
-  authStrategy: 'noauth2',
   maxLimit: 1000,
   maxBodyBytes: 114_688,
   enableInstancePassword: true,
@@ -63,9 +65,10 @@ export type TestApi = Awaited<ReturnType<typeof startNovaApi>>;
 export async function startNovaApi(
   overrides: Partial<NovaApiConfig> = {},
   changeStore: (store: Store) => Store = same,
+  authenticator: Authenticator = noauth2,
 ) {
   const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
-  await store.putFlavor(FLAVOR);
+  await store.createFlavor(FLAVOR);
   const cinder = new VolumeSimulator();
   const hosts = new HostSimulator();
   const removed: RemovedHosts = { hosts: [], fault: null };
@@ -75,6 +78,7 @@ export async function startNovaApi(
   let hints = 0;
   const app = await createNovaApi({
     config: { ...CONFIG, ...overrides },
+    authenticator,
     store: changeStore(store),
     cinder,
     images: { image: (id) => Promise.resolve(images.get(id) ?? null) },

@@ -1,7 +1,7 @@
 import type { ServerId } from '@novella/core';
 import { byDevice } from '../devices.js';
 import type { BlockDeviceMapping } from '../records.js';
-import type { ApiStore, ServerListQuery } from '../store.js';
+import { type ApiStore, EVERY_PROJECT, type ServerListQuery } from '../store.js';
 import { storable, storableText } from '../text.js';
 import { acceptExternalEvents } from './requests.js';
 import { abandonReservations, confirmReservations, createInstance, reserveAttachment } from './reservations.js';
@@ -10,13 +10,13 @@ import { type InstanceRow, type Tables, toAction, toInstance, toMapping } from '
 
 export function memoryApi(db: Tables): ApiStore {
   return {
-    flavors: () =>
-      db.atomically(() => [...db.flavors.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))),
-    flavor: (id) => db.atomically(() => db.flavors.get(storableText(id)) ?? null),
-    putFlavor: (flavor) =>
+    usage: ({ projectId, userId }) =>
       db.atomically(() => {
-        const row = storable(flavor);
-        db.flavors.set(row.id, row);
+        const counted = [...db.instances.values()].filter(
+          (row) => row.deletedAt === null && row.projectId === projectId && (userId === null || row.userId === userId),
+        );
+        const sum = (part: 'vcpus' | 'memoryMib') => counted.reduce((total, { flavor }) => total + flavor[part], 0);
+        return { instances: counted.length, cores: sum('vcpus'), memoryMib: sum('memoryMib') };
       }),
     instance: (id) =>
       db.atomically(() => {
@@ -59,7 +59,7 @@ export function memoryApi(db: Tables): ApiStore {
 
 function instances(db: Tables, query: ServerListQuery) {
   const mine = [...db.instances.values()]
-    .filter((row) => row.deletedAt === null && (query.projectId === null || row.projectId === query.projectId))
+    .filter((row) => row.deletedAt === null && (query.projectId === EVERY_PROJECT || row.projectId === query.projectId))
     .sort(newestFirst);
   const { marker } = query;
   const after = marker === null ? -1 : mine.findIndex((row) => row.id === marker);

@@ -7,7 +7,7 @@ export class ExternalEventRow {
   @PrimaryColumn('bigint', { default: () => "nextval('external_event_number')" }) id!: string;
   @Column('text') request_id!: RequestId;
   @Column('text') user_id!: UserId;
-  @Column('text') project_id!: ProjectId;
+  @Column('text', { nullable: true }) project_id!: ProjectId | null;
   @Column('text') server_id!: string;
   @Column('text') name!: string;
   @Column('text') status!: string;

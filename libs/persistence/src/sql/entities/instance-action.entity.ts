@@ -12,7 +12,7 @@ export class InstanceActionRow {
   @Column('text') action!: string;
   @Column('text') request_id!: RequestId;
   @Column('text') user_id!: UserId;
-  @Column('text') project_id!: ProjectId;
+  @Column('text', { nullable: true }) project_id!: ProjectId | null;
   @Column('timestamptz', { default: () => 'now()' }) start_time!: Date;
   @Column('timestamptz', { default: () => 'now()' }) updated_at!: Date;
   @Column('timestamptz', { nullable: true }) finished_at!: Date | null;

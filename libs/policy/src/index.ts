@@ -1,0 +1,11 @@
+export type { Credentials, RemoteQuestion } from './compile.js';
+export type { EffectiveRule } from './effective-rules.js';
+export { novaDefaults, type NovaPolicy, type NovaPolicySettings, openNovaPolicy } from './nova-policy.js';
+export { NOVA_RULES, type RuleName } from './nova-rules.js';
+export { Policy, type PolicyIo, type PolicyOptions } from './policy.js';
+export { faultText, PolicyError, type PolicyFault } from './policy-file.js';
+export type { PolicyPaths } from './policy-files.js';
+export type { RuleDefault, Scope } from './rule-default.js';
+export { type AskRemote, httpAskRemote, type RemoteOptions } from './remote.js';
+export { Rules } from './rules.js';
+export type { Target } from './template.js';
