@@ -26,7 +26,8 @@ export async function resizeLiveDisk(io: ResizeIo, server: ServerId, volume: Vol
   if (!disk) throw new NovellaError('guest-disk-missing', 'the guest has no disk of that volume', facts);
 
   const before = await io.domains.blockInfo(server, disk.device);
-  if (size <= before.capacity) return before.capacity;
+  // At the same size QEMU tells the guest, whose memory may be older than its disk.
+  if (size < before.capacity) return before.capacity;
   if (disk.format === 'raw') refuseToSetLength(disk, size, before.physical, facts);
   await io.client.call('domainBlockResize', {
     domain: domainRef(server),

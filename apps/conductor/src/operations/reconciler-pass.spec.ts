@@ -10,6 +10,7 @@ const OTHER = '88888888-8888-4888-8888-888888888888' as VolumeId;
 const attached = (volumeId: VolumeId): AttachedVolume => ({
   mapping: mapping({ volumeId }),
   host: HOST,
+  powerState: 'running',
   refused: null,
 });
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };

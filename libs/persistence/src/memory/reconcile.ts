@@ -33,7 +33,8 @@ export function attachedVolumes(
         .openOperationsOf(server.id)
         .some((row) => row.volumeId === null || row.volumeId === mapping.volumeId);
       if (server.host === null || busy || (onHost !== null && server.host !== onHost)) return [];
-      return [{ mapping: toMapping(mapping), host: server.host, refused: mapping.refused }];
+      const { host, powerState } = server;
+      return [{ mapping: toMapping(mapping), host, powerState, refused: mapping.refused }];
     })
     .slice(0, limit);
 }
