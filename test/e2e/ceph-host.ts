@@ -117,8 +117,8 @@ export class CephHost {
 
   extend(server: ServerId, disk: VolumeDisk, mib: number): Promise<Outcome> {
     const { volume, attachment, connection, sealedSecret } = disk;
-    const wantedBytes = bytes(mib * 2 ** 20);
-    return this.carryOut('extend_volume', { server, volume, attachment, connection, sealedSecret, wantedBytes });
+    const sizes = { wantedBytes: bytes(mib * 2 ** 20), seenBytes: null };
+    return this.carryOut('extend_volume', { server, volume, attachment, connection, sealedSecret, ...sizes });
   }
 
   /** Runs a command as the newest for its server, and answers what was reported. */

@@ -33,11 +33,13 @@ describe.each(Object.entries(SCENARIOS) as [Command, Record<string, never>][])('
     it.each(BREAKS)('comes to the same end with %s any call that it makes', async (what, when, kind) => {
       const clean = await (undisturbed ??= run(null));
       for (const [index, port] of clean.calls.entries()) {
-        const { end, fell, resizes } = await run({ call: index + 1, when, kind });
+        const { end, fell, resizes, tries } = await run({ call: index + 1, when, kind });
         expect({ what, port, end, fell }).toEqual({ what, port, end: clean.end, fell: [] });
-        // Whoever looks before it acts asks the hypervisor once, unless the test itself repeats the asking.
+        // Whoever runs the command tells the guest once, unless the test itself repeats the telling.
+        const toldBefore = clean.calls.slice(0, when === 'after' ? index + 1 : index).includes('virt.resizeDisk');
+        const again = toldBefore ? tries - 1 : 0;
         const repeated = port === 'virt.resizeDisk' && kind === 'twice' ? 1 : 0;
-        expect({ what, port, resizes }).toEqual({ what, port, resizes: clean.resizes + repeated });
+        expect({ what, port, resizes }).toEqual({ what, port, resizes: clean.resizes + again + repeated });
       }
     });
 
@@ -82,6 +84,10 @@ const CHANGES_GUESTS = Object.keys({
   'virt.destroyGuest': true,
   'virt.startGuest': true,
   'virt.stopGuest': true,
+  'virt.pauseGuest': true,
+  'virt.unpauseGuest': true,
+  'virt.suspendGuest': true,
+  'virt.resumeGuest': true,
   'virt.attachDisk': true,
   'virt.detachDisk': true,
   'virt.resizeDisk': true,

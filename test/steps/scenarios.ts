@@ -38,6 +38,7 @@ async function built(host: TestHost, format: 'raw' | 'qcow2' = 'raw'): Promise<T
 
 const off = (host: TestHost): Promise<void> => host.fake.setPowerState(SERVER, 'shutdown');
 
+/** The record knows that the guest has seen the size with which it was built. */
 const extendOf = ({ volume, attachment, connection, sealedSecret }: TestVolume, mib: number) => ({
   server: SERVER,
   volume,
@@ -45,12 +46,22 @@ const extendOf = ({ volume, attachment, connection, sealedSecret }: TestVolume, 
   connection,
   sealedSecret,
   wantedBytes: bytes(mib * MIB),
+  seenBytes: bytes(MIB),
 });
+
+type WholeServer =
+  | 'start_instance'
+  | 'stop_instance'
+  | 'pause_instance'
+  | 'unpause_instance'
+  | 'suspend_instance'
+  | 'resume_instance'
+  | 'delete_instance';
 
 /** A server of which the whole is meant. */
 const whole =
   (prepare: (host: TestHost, volume: TestVolume) => Promise<void> | void) =>
-  async (host: TestHost): Promise<Prepared<'start_instance' | 'stop_instance' | 'delete_instance'>> => {
+  async (host: TestHost): Promise<Prepared<WholeServer>> => {
     const volume = await built(host);
     await prepare(host, volume);
     return { volumes: [volume], args: { server: SERVER, volumes: [volume] } };
@@ -156,6 +167,14 @@ export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Sc
     },
     'of a qcow2 file, in a guest that runs': extending('qcow2', nothing),
     'of a qcow2 file, in a guest that is off': extending('qcow2', (host) => off(host)),
+    'of a raw file, in a guest that goes on from its saved memory': extending('raw', async (host, volume) => {
+      await host.suspend([volume]);
+      await grownTo(volume, 2);
+      await host.resume([volume]);
+    }),
+    'of a qcow2 file, in a guest that is saved': extending('qcow2', async (host, volume) => {
+      await host.suspend([volume]);
+    }),
   },
   start_instance: {
     'with a volume that has grown': whole(async (host, volume) => {
@@ -168,6 +187,21 @@ export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Sc
     'that is soft': rebooting('soft', (_, volume) => grownTo(volume, 2)),
     'that is hard': rebooting('hard', nothing),
     'of a guest that is off': rebooting('hard', (host) => off(host)),
+  },
+  pause_instance: { 'of a guest that runs': whole(nothing) },
+  unpause_instance: {
+    'with a volume that has grown': whole(async (host, volume) => {
+      await host.pause([volume]);
+      await grownTo(volume, 2);
+      await host.extend(volume, 2);
+    }),
+  },
+  suspend_instance: { 'of a guest that runs': whole(nothing) },
+  resume_instance: {
+    'with a volume that has grown': whole(async (host, volume) => {
+      await host.suspend([volume]);
+      await grownTo(volume, 2);
+    }),
   },
   delete_instance: {
     'after a reboot and an extend': whole(async (host, volume) => {

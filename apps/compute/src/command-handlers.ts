@@ -9,9 +9,11 @@ import { buildInstance } from './flows/build-instance.js';
 import { deleteInstance } from './flows/delete-instance.js';
 import { detachVolume } from './flows/detach-volume.js';
 import { extendVolume } from './flows/extend-volume.js';
+import { pauseInstance, unpauseInstance } from './flows/pause-instance.js';
 import { rebootInstance } from './flows/reboot-instance.js';
 import { startInstance } from './flows/start-instance.js';
 import { stopInstance } from './flows/stop-instance.js';
+import { resumeInstance, suspendInstance } from './flows/suspend-instance.js';
 import type { HostIo, Step } from './host-io.js';
 
 export interface HandlersIo {
@@ -35,6 +37,8 @@ const LIMITS = {
   start: seconds(170),
   stopAfterGrace: seconds(70),
   rebootAfterGrace: seconds(190),
+  pause: seconds(55),
+  suspend: minutes(13.5),
 } as const;
 /** A stop that takes longer is sent again before it has ended, and begins anew. */
 export const LONGEST_SHUTDOWN_GRACE = seconds(100);
@@ -74,6 +78,10 @@ export function commandHandlers({ commands, host, clock, signal }: HandlersIo): 
     start_instance: onServer('start_instance', LIMITS.start, startInstance),
     stop_instance: onServer('stop_instance', afterGrace(LIMITS.stopAfterGrace), stopInstance),
     reboot_instance: onServer('reboot_instance', afterGrace(LIMITS.rebootAfterGrace), rebootInstance),
+    pause_instance: onServer('pause_instance', LIMITS.pause, pauseInstance),
+    unpause_instance: onServer('unpause_instance', LIMITS.pause, unpauseInstance),
+    suspend_instance: onServer('suspend_instance', LIMITS.suspend, suspendInstance),
+    resume_instance: onServer('resume_instance', LIMITS.suspend, resumeInstance),
     attach_volume: onVolume('attach_volume', LIMITS.attach, ({ disk }) => disk.volume, attachVolume),
     detach_volume: onVolume('detach_volume', LIMITS.detach, ({ disk }) => disk.volume, detachVolume),
     extend_volume: onVolume('extend_volume', LIMITS.extend, ({ volume }) => volume, extendVolume),

@@ -96,7 +96,8 @@ describe('a compute in a Nest application', () => {
 
     await truncate(disk.path, 2 * MIB);
     const { volume, attachment, connection, sealedSecret } = wire;
-    const extend = { server: SERVER, volume, attachment, connection, sealedSecret, wantedBytes: bytes(2 * MIB) };
+    const sizes = { wantedBytes: bytes(2 * MIB), seenBytes: bytes(MIB) };
+    const extend = { server: SERVER, volume, attachment, connection, sealedSecret, ...sizes };
     await client.extend_volume({ token: host.token(), ...extend });
     expect(await nextOutcome(2)).toEqual({ status: 'grown', hostBytes: 2 * MIB, guestBytes: 2 * MIB });
     await client.extend_volume({ token: host.token(1), ...extend });

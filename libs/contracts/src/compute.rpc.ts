@@ -55,6 +55,11 @@ export const extendVolume = z.object({
   sealedSecret: sealedSecret.nullable(),
   /** What the guest must at least see: Cinder's size less the overhead recorded at attach. */
   wantedBytes: byteCount,
+  /**
+   * What the guest is known to see. null: not known. A guest whose memory was saved goes on with the sizes of then,
+   * whatever the hypervisor shows of its disks.
+   */
+  seenBytes: byteCount.nullable(),
 });
 export type ExtendVolume = z.output<typeof extendVolume>;
 
@@ -74,6 +79,19 @@ export const rebootInstance = z.object({
   volumes: z.array(volumeDisk),
 });
 export type RebootInstance = z.output<typeof rebootInstance>;
+
+export const pauseInstance = z.object({ token: commandToken, server: serverId, volumes: z.array(volumeDisk) });
+export type PauseInstance = z.output<typeof pauseInstance>;
+
+export const unpauseInstance = z.object({ token: commandToken, server: serverId, volumes: z.array(volumeDisk) });
+export type UnpauseInstance = z.output<typeof unpauseInstance>;
+
+/** The guest's memory is written to the host's disk, and the guest is off then. */
+export const suspendInstance = z.object({ token: commandToken, server: serverId, volumes: z.array(volumeDisk) });
+export type SuspendInstance = z.output<typeof suspendInstance>;
+
+export const resumeInstance = z.object({ token: commandToken, server: serverId, volumes: z.array(volumeDisk) });
+export type ResumeInstance = z.output<typeof resumeInstance>;
 
 /** Nova shows no more of a console. Mirrors nova:nova/virt/libvirt/driver.py MAX_CONSOLE_BYTES. */
 export const MOST_CONSOLE_BYTES = 102_400;
@@ -96,6 +114,10 @@ export const computeRpc = defineRpc({
     start_instance: cast(startInstance, command),
     stop_instance: cast(stopInstance, command),
     reboot_instance: cast(rebootInstance, command),
+    pause_instance: cast(pauseInstance, command),
+    unpause_instance: cast(unpauseInstance, command),
+    suspend_instance: cast(suspendInstance, command),
+    resume_instance: cast(resumeInstance, command),
     /** Reads the host; never part of a durable path. */
     ping: call(z.object({}), z.object({ host: hostName, uptimeS: z.number() }), { timeoutMs: 10_000 }),
     /** The end of a guest's console, at most MOST_CONSOLE_BYTES; '' before its first output. Error: domain-not-found. */

@@ -12,9 +12,13 @@ export {
   type ExtendVolume,
   extendVolume,
   MOST_CONSOLE_BYTES,
+  type PauseInstance,
   type RebootInstance,
+  type ResumeInstance,
   type StartInstance,
   type StopInstance,
+  type SuspendInstance,
+  type UnpauseInstance,
 } from './compute.rpc.js';
 export {
   conductorRpc,

@@ -43,6 +43,7 @@ export const ERRORS = {
   'volume-detached': 'final',
   'volume-not-found': 'final',
   'server-deleted': 'final',
+  'server-rebooted': 'final',
   'server-has-no-host': 'final',
   'event-unsupported': 'final',
   // services

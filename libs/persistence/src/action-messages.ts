@@ -20,7 +20,7 @@ const WAITS_FOR = {
   migration: 'a migration, backup or block job of the server',
   paths: "the volume's paths on the host",
   cinder: 'the volume service',
-  'guest-start': 'the server to be started',
+  'guest-start': 'the server to be resumed',
   retry: 'the next try',
 } as const satisfies Record<WaitingFor, string>;
 
@@ -54,6 +54,7 @@ const MEANS = {
   'volume-detached': 'the volume is being detached, or was',
   'volume-not-found': 'there is no such volume',
   'server-deleted': 'the server is being deleted, or was',
+  'server-rebooted': 'a reboot that was asked for later came first',
   'server-has-no-host': 'the server is on no host',
   'event-unsupported': 'the hypervisor cannot do this',
   'cinder-unreachable': 'the volume service does not answer',

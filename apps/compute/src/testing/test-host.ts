@@ -104,6 +104,8 @@ export class TestHost {
   readonly #journals: Journal[] = [];
   readonly #clock: Clock;
   #fence = 0;
+  /** What guests are known to have seen, as the conductor's record has it. */
+  readonly #seen = new Map<string, Bytes | null>();
 
   constructor(
     readonly folder: string,
@@ -256,8 +258,9 @@ export class TestHost {
 
   extend(disk: VolumeDisk, wantedMib: number, token = this.token(), server = SERVER): Promise<Outcome> {
     const { volume, attachment, connection, sealedSecret } = disk;
-    const wantedBytes = bytes(wantedMib * MIB);
-    return this.outcome('extend_volume', { token, server, volume, attachment, connection, sealedSecret, wantedBytes });
+    const of = { server, volume, attachment, connection, sealedSecret };
+    const seenBytes = this.#seen.get(`${server} ${volume}`) ?? null;
+    return this.outcome('extend_volume', { token, ...of, wantedBytes: bytes(wantedMib * MIB), seenBytes });
   }
 
   attach(disk: VolumeDisk, token = this.token(), server = SERVER): Promise<Outcome> {
@@ -278,6 +281,22 @@ export class TestHost {
 
   stop(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
     return this.outcome('stop_instance', { token, server, volumes: [...volumes] });
+  }
+
+  pause(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('pause_instance', { token, server, volumes: [...volumes] });
+  }
+
+  unpause(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('unpause_instance', { token, server, volumes: [...volumes] });
+  }
+
+  suspend(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('suspend_instance', { token, server, volumes: [...volumes] });
+  }
+
+  resume(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('resume_instance', { token, server, volumes: [...volumes] });
   }
 
   reboot(
@@ -307,7 +326,16 @@ export class TestHost {
     const ofThis = ({ token }: OperationResult): boolean => token === args.token;
     const report = this.reports.slice(before).findLast(ofThis);
     if (report === undefined) throw new Error(`${name} reported nothing`);
+    this.#record(name, args, report.outcome);
     return report.outcome;
+  }
+
+  #record(name: string, args: { readonly server: ServerId; readonly volume?: VolumeId }, outcome: Outcome): void {
+    if (/pause|suspend|resume/.test(name)) return;
+    const { volume } = args;
+    const disks = 'disks' in outcome ? outcome.disks : 'disk' in outcome ? [outcome.disk] : [];
+    const grown = outcome.status === 'grown' && volume !== undefined ? [{ ...outcome, volume }] : [];
+    for (const disk of [...disks, ...grown]) this.#seen.set(`${args.server} ${disk.volume}`, disk.guestBytes);
   }
 
   #report(result: OperationResult): Promise<void> {

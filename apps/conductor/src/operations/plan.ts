@@ -5,9 +5,13 @@ import type {
   DetachVolume,
   ExtendVolume,
   Outcome,
+  PauseInstance,
   RebootInstance,
+  ResumeInstance,
   StartInstance,
   StopInstance,
+  SuspendInstance,
+  UnpauseInstance,
 } from '@novella/contracts';
 import type { ErrorRecord, HostName, VerifiedBy, Visible, VolumeId, WaitingFor } from '@novella/core';
 import type { Capacity, Operation, OperationFacts, RecordChanges, Service } from '@novella/persistence';
@@ -84,7 +88,11 @@ export type Command =
   | { readonly method: 'extend_volume'; readonly args: Omit<ExtendVolume, 'token'> }
   | { readonly method: 'start_instance'; readonly args: Omit<StartInstance, 'token'> }
   | { readonly method: 'stop_instance'; readonly args: Omit<StopInstance, 'token'> }
-  | { readonly method: 'reboot_instance'; readonly args: Omit<RebootInstance, 'token'> };
+  | { readonly method: 'reboot_instance'; readonly args: Omit<RebootInstance, 'token'> }
+  | { readonly method: 'pause_instance'; readonly args: Omit<PauseInstance, 'token'> }
+  | { readonly method: 'unpause_instance'; readonly args: Omit<UnpauseInstance, 'token'> }
+  | { readonly method: 'suspend_instance'; readonly args: Omit<SuspendInstance, 'token'> }
+  | { readonly method: 'resume_instance'; readonly args: Omit<ResumeInstance, 'token'> };
 
 /** What one turn of the engine knows. `answer` is the host's to the present attempt, null in any other turn. */
 export interface Turn {

@@ -23,6 +23,11 @@ export const DEADLINES = {
   // The guest has 60 s to shut down.
   stop_instance: seconds(180),
   reboot_instance: seconds(300),
+  pause_instance: seconds(60),
+  unpause_instance: seconds(60),
+  // The guest's memory is written to the host's disk, or read from it.
+  suspend_instance: minutes(14),
+  resume_instance: minutes(14),
 } as const satisfies Record<Command['method'], Millis>;
 
 const FIRST_BACKOFF = seconds(1);
@@ -54,6 +59,10 @@ const USER_WAITS: Partial<Record<OperationKind, number>> = {
   start: 3,
   stop: 3,
   reboot: 3,
+  pause: 3,
+  unpause: 3,
+  suspend: 3,
+  resume: 3,
 };
 const AWAY: readonly ErrorCode[] = [
   'hypervisor-unreachable',

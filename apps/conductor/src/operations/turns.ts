@@ -22,11 +22,13 @@ import { detach } from './detach.js';
 import { extend } from './extend.js';
 import type { Command, FlowIo, OperationFlow, Plan, StepDone, Turn } from './plan.js';
 import { countedFailure, keepingReason, planForError, stepFailed } from './plans-for-errors.js';
+import { pause, unpause } from './pause.js';
 import { powerUpdate } from './power-update.js';
 import { reboot } from './reboot.js';
 import { backoff, DEADLINES, failuresBefore } from './retry.js';
 import { start } from './start.js';
 import { stop } from './stop.js';
+import { resume, suspend } from './suspend.js';
 import { openSystemExtend } from './system-extend.js';
 
 export interface TurnIo {
@@ -48,6 +50,7 @@ const PLANS_PER_TURN = 64;
 const HOST_RECHECK = seconds(60);
 const TASK_RECHECK = seconds(5);
 const BROKER_RECHECK = seconds(5);
+const GUEST_RECHECK = seconds(60);
 
 // Facts differ by kind; a flow only ever sees what its own readFacts has read.
 export const FLOWS: Record<OperationKind, OperationFlow<unknown>> = {
@@ -58,6 +61,10 @@ export const FLOWS: Record<OperationKind, OperationFlow<unknown>> = {
   start,
   stop,
   reboot,
+  pause,
+  unpause,
+  suspend,
+  resume,
   delete: deleteServer,
   'power-update': powerUpdate,
 };
@@ -212,6 +219,14 @@ export class Turns {
         return client.stop_instance({ ...command.args, token });
       case 'reboot_instance':
         return client.reboot_instance({ ...command.args, token });
+      case 'pause_instance':
+        return client.pause_instance({ ...command.args, token });
+      case 'unpause_instance':
+        return client.unpause_instance({ ...command.args, token });
+      case 'suspend_instance':
+        return client.suspend_instance({ ...command.args, token });
+      case 'resume_instance':
+        return client.resume_instance({ ...command.args, token });
       default:
         return assertNever(command);
     }
@@ -261,6 +276,7 @@ export class Turns {
   private pauseFor(plan: Extract<Plan, { do: 'wait' }>, operation: Operation): Millis {
     if (plan.for === 'host') return HOST_RECHECK;
     if (plan.for === 'server-task') return TASK_RECHECK;
+    if (plan.for === 'guest-start') return GUEST_RECHECK;
     return backoff(
       plan.error === undefined ? operation.failures : failuresBefore(operation, plan.error),
       this.io.random,

@@ -66,6 +66,7 @@ export const HTTP_STATUS = {
   'volume-detached': 404,
   'volume-not-found': 404,
   'server-deleted': 404,
+  'server-rebooted': 409,
   'server-has-no-host': 409,
   'event-unsupported': 400,
   'cinder-unreachable': 503,

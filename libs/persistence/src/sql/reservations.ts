@@ -9,7 +9,7 @@ import {
 } from '@novella/core';
 import { assignDevices, firstFreeDevice, rootDevices } from '../devices.js';
 import type { ApiStore, NewBlockDeviceMapping, NewInstance, Requester } from '../store.js';
-import { ATTACHABLE } from '../transition-facts.js';
+import { DISKS_CHANGE } from '../transition-facts.js';
 import type { Database, Session } from './database.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
 import type { InstanceRow } from './entities/instance.entity.js';
@@ -106,7 +106,7 @@ export function reserveAttachment(
   return db.transaction(async (session): Promise<Reserved> => {
     const server = await lockedServer(session, serverId);
     if (server === null) return { kind: 'server-not-found' };
-    if (server.task_state !== null || !ATTACHABLE.includes(server.vm_state)) return { kind: 'server-busy' };
+    if (server.task_state !== null || !DISKS_CHANGE.includes(server.vm_state)) return { kind: 'server-busy' };
     const rows = await session.query<BlockDeviceMappingRow>(`select * from block_device_mapping where server_id = $1`, [
       serverId,
     ]);
