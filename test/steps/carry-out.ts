@@ -93,6 +93,9 @@ async function look(host: TestHost, { journal }: BreakableWorker, volumes: reado
     files: await Promise.all(
       instances.sort().map(async (file) => [file, (await stat(join(host.files.directory, file))).size]),
     ),
+    cached: await Promise.all(
+      (await readdir(host.cacheDir)).sort().map(async (file) => [file, (await stat(join(host.cacheDir, file))).size]),
+    ),
     volumes: await Promise.all(volumes.map(({ path }) => fileSize(path))),
     lengths: volumes.map(({ volume }) => journal.ownLengths(volume)),
     reboot: journal.begunReboot(SERVER),

@@ -11,7 +11,7 @@ import {
   IsTcpPort,
   type LogLevel,
 } from '@novella/service-kit';
-import { ArrayNotEmpty, IsArray, IsBoolean, IsIn, IsInt, Max, Min } from 'class-validator';
+import { ArrayNotEmpty, IsArray, IsBoolean, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
 
 /** The settings of a nova-api process, by environment variable. docs/operators.md explains each. */
 export class NovaApiAppConfig {
@@ -60,6 +60,12 @@ export class NovaApiAppConfig {
   @Env('NOVELLA_CINDER_ENDPOINT')
   @IsEndpoint()
   readonly cinderEndpoint!: string;
+
+  /** Glance's API without a version: http://127.0.0.1:9292. Without it images come from the directory. */
+  @Env('NOVELLA_GLANCE_ENDPOINT')
+  @IsOptional()
+  @IsEndpoint()
+  readonly glanceEndpoint?: string;
 
   @Env('NOVELLA_IMAGES_DIR')
   @IsAbsolutePath()

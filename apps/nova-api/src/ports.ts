@@ -1,8 +1,8 @@
 import type { ClientOf, computeRpc, conductorRpc } from '@novella/contracts';
 import type { HostName, Log, Random } from '@novella/core';
-import type { ImageService } from '@novella/image';
 import type { ApiStore, EngineStore, HostStore } from '@novella/persistence';
 import type { BrokerStanding } from '@novella/service-kit';
+import type { ImageApi } from './image-api.js';
 import type { NovaApiConfig } from './nova-api.config.js';
 import type { VolumeApi } from './volume-api.js';
 
@@ -11,7 +11,7 @@ export interface NovaApiPorts {
   readonly config: NovaApiConfig;
   readonly store: NovaApiStore;
   readonly cinder: VolumeApi;
-  readonly images: ImageService;
+  readonly images: ImageApi;
   /** Tells a conductor that there is something to claim; may be lost, never waits. */
   readonly hint: () => void;
   /** Reads one host while the user waits. */

@@ -87,6 +87,7 @@ export const newInstance = (changes: Partial<NewInstance> = {}): NewInstance => 
   description: null,
   flavor: FLAVOR,
   imageRef: randomUUID(),
+  bootImages: null,
   diskBus: 'virtio',
   metadata: {},
   availabilityZone: null,

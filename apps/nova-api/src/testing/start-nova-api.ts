@@ -15,6 +15,7 @@ import type { Image } from '@novella/image';
 import { type Flavor, openMemoryStore, type Service, type ServiceReportInput, type Store } from '@novella/persistence';
 import { systemRandom } from '@novella/service-kit';
 import { createNovaApi } from '../create-nova-api.js';
+import type { ImageUser } from '../image-api.js';
 import type { NovaApiConfig } from '../nova-api.config.js';
 import type { AnswerJson } from './answer-json.js';
 import { HostSimulator } from './host-simulator.js';
@@ -70,6 +71,8 @@ export async function startNovaApi(
   const hosts = new HostSimulator();
   const removed: RemovedHosts = { hosts: [], fault: null };
   const images = new Map<string, Image>([[IMAGE, image()]]);
+  const imageFaults = new Map<string, NovellaError>();
+  const imagesAsked: { readonly id: string; readonly user: ImageUser }[] = [];
   const logged: unknown[] = [];
   const told: unknown[] = [];
   let hints = 0;
@@ -77,7 +80,13 @@ export async function startNovaApi(
     config: { ...CONFIG, ...overrides },
     store: changeStore(store),
     cinder,
-    images: { image: (id) => Promise.resolve(images.get(id) ?? null) },
+    images: {
+      image: (id, user) => {
+        imagesAsked.push({ id, user });
+        const fault = imageFaults.get(id);
+        return fault === undefined ? Promise.resolve(images.get(id) ?? null) : Promise.reject(fault);
+      },
+    },
     hint: () => (hints += 1),
     compute: hosts.client,
     conductor: { remove_host: (args) => removeHost(removed, args.host) },
@@ -115,6 +124,8 @@ export async function startNovaApi(
     hosts,
     removed,
     images,
+    imageFaults,
+    imagesAsked,
     logged,
     told,
     hints: () => hints,
@@ -192,11 +203,11 @@ export const image = (changes: Partial<Image> = {}): Image => ({
   id: IMAGE,
   name: 'cirros',
   diskFormat: 'qcow2',
-  path: '/images/cirros',
   size: bytes(20_000_000),
   minDiskGib: 0,
   minMemoryMib: 0,
   properties: { kernelId: null, ramdiskId: null, commandLine: null, diskBus: 'virtio' },
+  remote: null,
   ...changes,
 });
 

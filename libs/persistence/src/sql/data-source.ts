@@ -10,6 +10,7 @@ import { OperationRow } from './entities/operation.entity.js';
 import { ServiceRow } from './entities/service.entity.js';
 import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
 import { ThreeHosts1700000000001 } from './migrations/1700000000001-three-hosts.js';
+import { BootImages1700000000004 } from './migrations/1700000000004-boot-images.js';
 
 export interface PoolOptions {
   readonly url: string;
@@ -19,7 +20,7 @@ export interface PoolOptions {
 }
 
 /** In the order in which they are applied. */
-export const MIGRATIONS = [Initial1700000000000, ThreeHosts1700000000001];
+export const MIGRATIONS = [Initial1700000000000, ThreeHosts1700000000001, BootImages1700000000004];
 
 /** To a new connection, or to one of the pool's that is free. */
 export const CONNECT_TIMEOUT_MS = 5_000;
