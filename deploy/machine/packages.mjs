@@ -14,6 +14,8 @@ export const PACKAGES = {
   ],
   /** The real Cinder, which contract tests run against. */
   openstack: ['cinder-api', 'cinder-scheduler', 'cinder-volume', 'python3-cinder'],
+  /** The real Keystone: its library, which tests serve themselves; no service comes with it. */
+  keystone: ['python3-keystone', 'python3-eventlet'],
   /** The real Glance; its daemon's package is not needed. */
   glance: ['python3-glance'],
   /** The broker of tests and of the cluster without containers; its own service is never started. */
@@ -33,8 +35,8 @@ export const NEEDED_FOR = {
   manage: [],
   cluster: ['base', 'rabbitmq'],
   verify: ['rabbitmq'],
-  test: ['base', 'openstack', 'glance', 'rabbitmq', 'oslo', 'bootable'],
-  prepare: ['base', 'openstack', 'glance', 'rabbitmq', 'oslo', 'bootable'],
+  test: ['base', 'openstack', 'keystone', 'glance', 'rabbitmq', 'oslo', 'bootable'],
+  prepare: ['base', 'openstack', 'keystone', 'glance', 'rabbitmq', 'oslo', 'bootable'],
 };
 
 export const packagesFor = (command) => NEEDED_FOR[command].flatMap((set) => PACKAGES[set]);

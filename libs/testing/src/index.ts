@@ -19,6 +19,17 @@ export { type CuttingProxy, cuttingProxy, type ProxyMode } from './cutting-proxy
 export { freePort } from './free-port.js';
 export { GuestConsole, type SeenDisk } from './guest-console.js';
 export { type GuestImages, guestImages } from './guest-image.js';
+export {
+  type AccessRule,
+  type ApplicationCredential,
+  KeystoneCloud,
+  type KeystoneDomain,
+  type KeystoneProject,
+  type KeystoneScope,
+  type KeystoneUser,
+  type TokenScope,
+} from './keystone-cloud.js';
+export { PrivateKeystone, type PrivateKeystoneOptions } from './private-keystone.js';
 export { type PrivateLibvirtd, type PrivateLibvirtdOptions, startPrivateLibvirtd } from './private-libvirtd.js';
 export { type PrivateRabbit, type PrivateRabbitOptions, startPrivateRabbit } from './private-rabbit.js';
 export {
