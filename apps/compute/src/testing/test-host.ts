@@ -167,7 +167,8 @@ export class TestHost {
 
   async remove(): Promise<void> {
     await Promise.all(this.#journals.map((journal) => journal.close()));
-    await rm(this.folder, { recursive: true, force: true });
+    // A download that a test let go may still write.
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 
   /** A volume as a file of so many MiB; the number makes its id and device. */
