@@ -38,6 +38,9 @@ const quiet: Log = { debug: () => undefined, info: () => undefined, warn: () => 
 const NO_MESSAGE = { requestId: null, redelivered: false, userId: null };
 let lastFence = 0;
 
+/** Its servers' images are in the directory, or in volumes. */
+const NO_IMAGES = { hold: () => Promise.reject(new Error('no image is to be fetched')) };
+
 /** A compute host with a libvirtd of its own: what a conductor would send is given to its handlers, and answered. */
 export class CephHost {
   private readonly results: OperationResult[] = [];
@@ -74,7 +77,16 @@ export class CephHost {
         ...{ clusterTimeout: seconds(4), rescanTimeout: seconds(1), rescanInterval: millis(100) },
       },
     });
-    const io = { virt: driver, connectors, hostKey, images: new ImageDirectory(imagesDir), files, journal, log: quiet };
+    const io = {
+      virt: driver,
+      connectors,
+      hostKey,
+      images: new ImageDirectory(imagesDir),
+      imageCache: NO_IMAGES,
+      files,
+      journal,
+      log: quiet,
+    };
     const handlers = (report: (result: OperationResult) => Promise<void>): Handlers =>
       commandHandlers({
         commands: {
@@ -108,6 +120,7 @@ export class CephHost {
       memoryMib: 192,
       rootGib: 0,
       imageRef: null,
+      images: null,
       rootBus: 'virtio',
       bootVolume: null,
       volumes: [],

@@ -99,6 +99,9 @@ async function look(host: TestHost, { journal }: BreakableWorker, volumes: reado
     files: await Promise.all(
       instances.sort().map(async (file) => [file, (await stat(join(host.files.directory, file))).size]),
     ),
+    cached: await Promise.all(
+      (await readdir(host.cacheDir)).sort().map(async (file) => [file, (await stat(join(host.cacheDir, file))).size]),
+    ),
     known: guest === null ? null : volumes.map(({ volume }) => host.fake.knownBytes(SERVER, volume)),
     volumes: await Promise.all(volumes.map((volume) => host.sizeOf(volume))),
     lengths: volumes.map(({ volume }) => journal.ownLengths(volume)),

@@ -1,7 +1,8 @@
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ImageSource, ImageSources } from '@novella/contracts';
 import { bytes } from '@novella/core';
-import { MIB, SERVER, type TestHost, type TestVolume } from '../../apps/compute/src/testing/test-host.js';
+import { MIB, OTHER_SERVER, SERVER, type TestHost, type TestVolume } from '../../apps/compute/src/testing/test-host.js';
 import type { Command, CommandArgs } from './breakable-worker.js';
 
 /** A host, its volumes, and a command that is about to come. */
@@ -13,6 +14,8 @@ export interface Prepared<Name extends Command = Command> {
 type Scenario<Name extends Command> = (host: TestHost) => Promise<Prepared<Name>>;
 
 const IMAGE = '11111111-2222-4333-8444-000000000001';
+const KERNEL = '11111111-2222-4333-8444-000000000002';
+const RAMDISK = '11111111-2222-4333-8444-000000000003';
 
 const buildOf = (volumes: readonly TestVolume[], imageRef: string | null, bootVolume: string | null) =>
   ({
@@ -24,6 +27,7 @@ const buildOf = (volumes: readonly TestVolume[], imageRef: string | null, bootVo
     memoryMib: 64,
     rootGib: 0,
     imageRef,
+    images: null,
     rootBus: 'virtio',
     bootVolume,
     volumes: [...volumes],
@@ -92,6 +96,8 @@ const extending =
 const grownTo = ({ path }: TestVolume, mib: number): Promise<void> => truncate(path, mib * MIB);
 const nothing = (): Promise<void> => Promise.resolve();
 
+const images = (image: ImageSource): ImageSources => ({ image, kernel: null, ramdisk: null });
+
 /** What each command may find; a new command needs one. */
 export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Scenario<Name>>> } = {
   build_instance: {
@@ -101,6 +107,18 @@ export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Sc
       await writeFile(join(host.folder, 'images/root'), 'the root disk');
       const volumes = [await host.volume(1, 1), await host.volume(2, 1)];
       return { volumes, args: buildOf(volumes, IMAGE, null) };
+    },
+    'from images that are fetched, in several pieces': (host) => {
+      const image = host.pieces.serve(IMAGE, ['the root disk', Buffer.alloc(MIB / 16), ' and its end'], 'ami');
+      const kernel = host.pieces.serve(KERNEL, ['a kernel'], 'aki');
+      const ramdisk = host.pieces.serve(RAMDISK, ['a ramdisk'], 'ari');
+      const args = { ...buildOf([], IMAGE, null), images: { image, kernel, ramdisk } };
+      return Promise.resolve({ volumes: [], args });
+    },
+    'from an image that takes the place of another in the cache': async (host) => {
+      await host.build([], { server: OTHER_SERVER, images: images(host.pieces.serve(KERNEL, ['another image'])) });
+      await host.delete([], host.token(), OTHER_SERVER);
+      return { volumes: [], args: { ...buildOf([], IMAGE, null), images: images(host.pieces.serve(IMAGE, ['one'])) } };
     },
     'from a volume': async (host) => {
       const volume = await host.volume(1, 1);

@@ -3,7 +3,7 @@ import { type Clock, type Millis, millis, minutes, seconds, type ServerId, type 
 import { type CommandsIo, runCommand } from './commands.js';
 import { CommandsInWork } from './commands-in-work.js';
 import { readConsole } from './console-file.js';
-import { serverClaims, volumeClaims } from './effect-locks.js';
+import { type Lane, serverClaims, volumeClaims } from './effect-locks.js';
 import { attachVolume } from './flows/attach-volume.js';
 import { buildInstance } from './flows/build-instance.js';
 import { deleteInstance } from './flows/delete-instance.js';
@@ -55,11 +55,17 @@ export function commandHandlers({ commands, host, clock, signal }: HandlersIo): 
   const inWork = new CommandsInWork(clock, signal);
 
   const onServer =
-    <C extends AnyCommand & { readonly volumes: readonly VolumeDisk[] }>(name: string, limit: Millis, flow: Flow<C>) =>
+    <C extends AnyCommand & { readonly volumes: readonly VolumeDisk[] }>(
+      name: string,
+      limit: Millis,
+      flow: Flow<C>,
+      lane: Lane = 'others',
+    ) =>
     (command: C, message: MessageFacts): Promise<void> => {
       const { token, server } = command;
       const volumes = command.volumes.map(({ volume }) => volume);
-      const facts = { name, token, limit, scope: { server, volume: null }, claims: serverClaims(server, volumes) };
+      const claims = serverClaims(server, volumes);
+      const facts = { name, token, limit, scope: { server, volume: null }, claims, lane };
       return runCommand(commands, inWork, facts, message, (step, waits) => flow(host, command, step, waits));
     };
   const onVolume =
@@ -73,7 +79,7 @@ export function commandHandlers({ commands, host, clock, signal }: HandlersIo): 
   const afterGrace = (limit: Millis): Millis => millis(host.shutdownGrace + limit);
 
   return {
-    build_instance: onServer('build_instance', LIMITS.build, buildInstance),
+    build_instance: onServer('build_instance', LIMITS.build, buildInstance, 'builds'),
     delete_instance: onServer('delete_instance', LIMITS.delete, deleteInstance),
     start_instance: onServer('start_instance', LIMITS.start, startInstance),
     stop_instance: onServer('stop_instance', afterGrace(LIMITS.stopAfterGrace), stopInstance),

@@ -88,7 +88,7 @@ describe('a compute in a Nest application', () => {
     const app = await startApplication();
     const disk = await host.volume(1, 1);
     const base = { domainName: 'instance-00000001', displayName: 'one', projectId: 'p', vcpus: 1, memoryMib: 64 };
-    const boot = { rootGib: 0, imageRef: null, rootBus: 'virtio' as const, bootVolume: null };
+    const boot = { rootGib: 0, imageRef: null, images: null, rootBus: 'virtio' as const, bootVolume: null };
     const { path: _path, ...wire } = disk;
     const client = commands();
     await client.build_instance({ token: host.token(), server: SERVER, ...base, ...boot, volumes: [wire] });

@@ -1,4 +1,4 @@
-import { connectionInfoSchema } from '@novella/core';
+import { bootImageSchema, connectionInfoSchema } from '@novella/core';
 import { z } from 'zod';
 import { call, cast, defineRpc } from './define-rpc.js';
 import {
@@ -18,6 +18,23 @@ import {
  */
 const command = { persistent: true, mandatory: true } as const;
 
+/** An image, and where the host gets its data from: a URL for this host alone, for so long as the build may take. */
+export const imageSource = bootImageSchema.extend({
+  /** null: it has no data. */
+  url: z
+    .url({ protocol: /^https?$/ })
+    .max(2048)
+    .nullable(),
+});
+export type ImageSource = z.output<typeof imageSource>;
+
+export const imageSources = z.object({
+  image: imageSource,
+  kernel: imageSource.nullable(),
+  ramdisk: imageSource.nullable(),
+});
+export type ImageSources = z.output<typeof imageSources>;
+
 export const buildInstance = z.object({
   token: commandToken,
   server: serverId,
@@ -30,6 +47,8 @@ export const buildInstance = z.object({
   /** Size of the local root disk; 0 when the guest boots from a volume or needs none. */
   rootGib: z.number().int().nonnegative(),
   imageRef: z.uuid().nullable(),
+  /** What `imageRef` names, to be fetched; null: the host has it in a directory of images. */
+  images: imageSources.nullable().default(null),
   rootBus: z.enum(['virtio', 'scsi']),
   /** Which volume the guest boots from, if any; it is one of `volumes`. */
   bootVolume: volumeId.nullable(),

@@ -11,6 +11,8 @@ export {
   detachVolume,
   type ExtendVolume,
   extendVolume,
+  type ImageSource,
+  type ImageSources,
   MOST_CONSOLE_BYTES,
   type PauseInstance,
   type RebootInstance,

@@ -1,5 +1,16 @@
 export { assertNever } from './assert-never.js';
 export {
+  type BootImage,
+  bootImageSchema,
+  type BootImages,
+  bootImagesSchema,
+  DISK_FORMATS,
+  type DiskFormat,
+  HASH_ALGORITHMS,
+  type ImageHash,
+  imageHashSchema,
+} from './boot-images.js';
+export {
   type ConnectionInfo,
   type ConnectionInfoOf,
   connectionInfoSchema,

@@ -1,6 +1,7 @@
 import type {
   AttachmentId,
   BlockDeviceMappingId,
+  BootImages,
   Bytes,
   ConnectionInfo,
   ErrorRecord,
@@ -67,6 +68,7 @@ export interface NewInstance {
   readonly description: string | null;
   readonly flavor: Flavor;
   readonly imageRef: string | null;
+  readonly bootImages: BootImages | null;
   readonly diskBus: 'virtio' | 'scsi';
   readonly metadata: Readonly<Record<string, string>>;
   readonly availabilityZone: string | null;

@@ -31,7 +31,10 @@ import { HostKey, seal } from '@novella/sealing';
 import { FakeDriver, type VirtDriver } from '@novella/virt';
 import { commandHandlers } from '../command-handlers.js';
 import { EffectLocks } from '../effect-locks.js';
+import { CacheFiles } from '../images/cache-files.js';
+import { ImageCache } from '../images/image-cache.js';
 import { InstanceFiles } from '../instance-files.js';
+import { ImagePieces } from './image-pieces.js';
 import { Journal } from '../journal.js';
 import { sleeplessClock, standingClock } from './clocks.js';
 import { type ConnectorFaults, faultyConnector } from './faulty-connector.js';
@@ -95,6 +98,9 @@ export class TestHost {
   readonly images = new RbdImages();
   /** What each connect was given. */
   readonly secrets: (VolumeSecret | null)[] = [];
+  /** What conductors serve. */
+  readonly pieces = new ImagePieces();
+  imageCache!: ImageCache;
   hostKey!: HostKey;
   journal!: Journal;
   handlers!: HandlersOf<typeof computeRpc>;
@@ -137,12 +143,23 @@ export class TestHost {
     return join(this.folder, 'state');
   }
 
+  get cacheDir(): string {
+    return join(this.stateDir, 'image-cache');
+  }
+
   /** As after a crash: everything but the disk and the hypervisor is new. */
   async restart(): Promise<void> {
     this.journal = await Journal.open(this.stateDir);
     this.#journals.push(this.journal);
     this.hostKey = await HostKey.open(this.stateDir);
     this.stopping = new AbortController();
+    this.imageCache = new ImageCache({
+      files: await CacheFiles.open(this.cacheDir),
+      open: this.pieces.open,
+      limits: { most: bytes(64 * MIB), keepUnused: seconds(3600) },
+      clock: this.#clock,
+      log: quietLog,
+    });
     this.handlers = commandHandlers({
       commands: {
         host: HOST,
@@ -156,6 +173,7 @@ export class TestHost {
         connectors: this.connectors,
         hostKey: this.hostKey,
         images: new ImageDirectory(join(this.folder, 'images')),
+        imageCache: this.imageCache,
         files: this.files,
         journal: this.journal,
         shutdownGrace: seconds(60),
@@ -168,7 +186,8 @@ export class TestHost {
 
   async remove(): Promise<void> {
     await Promise.all(this.#journals.map((journal) => journal.close()));
-    await rm(this.folder, { recursive: true, force: true });
+    // A download that a test let go may still write.
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 
   /** A volume as a file of so many MiB; the number makes its id and device. */
@@ -249,6 +268,7 @@ export class TestHost {
       memoryMib: 64,
       rootGib: 0,
       imageRef: null,
+      images: null,
       rootBus: 'virtio',
       bootVolume: null,
       volumes: [...volumes],

@@ -84,7 +84,7 @@ describe('a command that has no answer by its deadline', () => {
     const rows = facts({ service: service({ up: false }) });
     const plan = build.decide(
       { operation: unanswered('build', { step: 'on-host' }), rows, answer: null },
-      { services },
+      { services, images: null },
     );
     expect(plan).toMatchObject({ do: 'wait', for: 'host' });
   });

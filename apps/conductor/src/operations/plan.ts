@@ -15,6 +15,7 @@ import type {
 } from '@novella/contracts';
 import type { ErrorRecord, HostName, VerifiedBy, Visible, VolumeId, WaitingFor } from '@novella/core';
 import type { Capacity, Operation, OperationFacts, RecordChanges, Service } from '@novella/persistence';
+import type { ImageLinks } from '../images/image-links.js';
 import type { VolumeService } from '../volume-service.js';
 
 /**
@@ -104,6 +105,8 @@ export interface Turn {
 /** What facts may be read from, and steps run against, besides the store's rows. */
 export interface FlowIo {
   readonly volumes: VolumeService;
+  /** Makes links by which a host may fetch an image; absent where hosts have images themselves. */
+  readonly imageLinks?: Pick<ImageLinks, 'link'>;
   /** The services that servers can be placed on. */
   computeServices(): Promise<readonly Service[]>;
 }

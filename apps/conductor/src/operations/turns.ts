@@ -34,6 +34,7 @@ import { openSystemExtend } from './system-extend.js';
 export interface TurnIo {
   readonly store: EngineStore & HostStore;
   readonly volumes: VolumeService;
+  readonly imageLinks?: NonNullable<FlowIo['imageLinks']>;
   /** The commands of one host. A host without a queue rejects with `rpc-no-route`. */
   readonly compute: (host: HostName) => ClientOf<typeof computeRpc>;
   readonly clock: Clock;
@@ -74,7 +75,11 @@ export class Turns {
   private readonly flowIo: FlowIo;
 
   constructor(private readonly io: TurnIo) {
-    this.flowIo = { volumes: io.volumes, computeServices: () => io.store.services('nova-compute') };
+    this.flowIo = {
+      volumes: io.volumes,
+      ...(io.imageLinks === undefined ? {} : { imageLinks: io.imageLinks }),
+      computeServices: () => io.store.services('nova-compute'),
+    };
   }
 
   /** Rejects when the store cannot be written; the row then says where the next turn goes on. */

@@ -22,8 +22,8 @@ type Reserved = Awaited<ReturnType<ApiStore['reserveAttachment']>>;
 
 const INSERT_INSTANCE = `
   insert into instance (id, project_id, user_id, name, description, flavor, image_ref, disk_bus, metadata,
-    availability_zone, key_name, vm_state, task_state, power_state)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'building', 'scheduling', 'nostate')
+    availability_zone, key_name, boot_images, vm_state, task_state, power_state)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'building', 'scheduling', 'nostate')
   returning *`;
 
 export function createInstance(
@@ -51,6 +51,7 @@ export function createInstance(
       JSON.stringify(instance.metadata),
       instance.availabilityZone,
       instance.keyName,
+      instance.bootImages === null ? null : JSON.stringify(instance.bootImages),
     ]);
     const mappings = await insertMappings(session, instance.id, named);
     const operation = await openOperation(session, {
