@@ -1,7 +1,7 @@
 import type { ClientOf, computeRpc, conductorRpc } from '@novella/contracts';
 import type { HostName, Log, Random } from '@novella/core';
 import type { ImageService } from '@novella/image';
-import type { ApiStore, EngineStore, FlavorStore, HostStore, KeyPairStore } from '@novella/persistence';
+import type { ApiStore, EngineStore, FlavorStore, HostStore, KeyPairStore, ServerStore } from '@novella/persistence';
 import type { BrokerStanding } from '@novella/service-kit';
 import type { NovaApiConfig } from './nova-api.config.js';
 import type { VolumeApi } from './volume-api.js';
@@ -23,6 +23,7 @@ export interface NovaApiPorts {
   readonly random: Random;
 }
 export type NovaApiStore = ApiStore &
+  ServerStore &
   FlavorStore &
   KeyPairStore &
   Pick<EngineStore, 'wake'> &

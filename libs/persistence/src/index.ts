@@ -12,6 +12,20 @@ export type {
 } from './records.js';
 export type { FlavorChange, FlavorStore, ListedFlavor } from './flavor-store.js';
 export type { KeyPair, KeyPairStore, NewKeyPair } from './key-pair-store.js';
+export {
+  type ChangeLimits,
+  type InstanceExtra,
+  type MetadataChange,
+  SERVER_SORT_KEYS,
+  type ServerChange,
+  type ServerListQuery,
+  type ServerPattern,
+  type ServerSort,
+  type ServerSortKey,
+  type ServerStore,
+  type TagsChange,
+} from './server-store.js';
+export { rootDeviceName } from './server-changes.js';
 export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';
 export type {
   ApiStore,
@@ -24,7 +38,6 @@ export type {
   PostedEvent,
   RecordChanges,
   Requester,
-  ServerListQuery,
   ServiceReportInput,
   Store,
 } from './store.js';

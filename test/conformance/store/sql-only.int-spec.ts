@@ -26,13 +26,26 @@ describe('the SQL store', () => {
   beforeAll(async () => {
     database = await testDatabase();
     const applied = await Promise.all(Array.from({ length: 4 }, () => migrate(database.url)));
-    expect(applied.flat()).toEqual(['Initial1700000000000', 'ThreeHosts1700000000001']);
+    expect(applied.flat()).toEqual([
+      'Initial1700000000000',
+      'ThreeHosts1700000000001',
+      'KeyPairs1700000000021',
+      'FlavorsAreManaged1700000000022',
+      'ServersSayMore1700000000023',
+    ]);
   });
   beforeEach(async () => {
     store = await openTestStore(database.url);
   });
   afterEach(() => store.close());
   afterAll(() => database.close());
+
+  it('makes all servers of one request or none', async () => {
+    const twice = newInstance();
+    const made = store.createInstances({ instances: [newInstance(), twice, twice], requester: requester() });
+    await expect(made).rejects.toMatchObject({ code: 'internal' });
+    expect(await store.instance(twice.id)).toBeNull();
+  });
 
   it('has nothing left to migrate', async () => {
     expect(await migrate(database.url)).toEqual([]);
