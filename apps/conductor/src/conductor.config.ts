@@ -2,6 +2,7 @@ import {
   Env,
   IdentitySettings,
   IsBrokerUrls,
+  IsHexKey,
   IsHostName,
   IsListenAddress,
   IsLogLevel,
@@ -10,7 +11,7 @@ import {
   IsTcpPort,
   type LogLevel,
 } from '@novella/service-kit';
-import { ArrayNotEmpty, IsArray, IsBoolean, IsInt, Max, Min } from 'class-validator';
+import { ArrayNotEmpty, IsArray, IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
 import { hostname } from 'node:os';
 
 /** The settings of a conductor process, by environment variable. docs/operators.md explains each. */
@@ -64,6 +65,12 @@ export class ConductorConfig extends IdentitySettings {
   @Env('NOVELLA_SHUTDOWN_GRACE_S')
   @IsSeconds(0, 3_600)
   readonly shutdownGraceS: number = 30;
+
+  /** castellan's fixed_key, for a Cinder that encrypts volumes with it: `[key_manager] fixed_key` there. */
+  @Env('NOVELLA_FIXED_KEY', { secret: true })
+  @IsOptional()
+  @IsHexKey()
+  readonly fixedKey?: string;
 
   @Env('NOVELLA_LOG_LEVEL')
   @IsLogLevel()

@@ -77,7 +77,7 @@ interface Reached {
 }
 
 function conductorApp(
-  { name, verifySender }: Readonly<ConductorConfig>,
+  { name, verifySender, fixedKey }: Readonly<ConductorConfig>,
   { clock, random, log }: Program,
   { link, store, cinder, strategy }: Reached,
 ): Promise<INestMicroservice> {
@@ -87,7 +87,7 @@ function conductorApp(
     name,
     verifySender,
     store,
-    volumes: cinderVolumeService((project) => cinder.inProject(project)),
+    volumes: cinderVolumeService((project) => cinder.inProject(project), fixedKey ?? null),
     compute: (host) => commands.to(host),
     deleteQueue: (queue) => link.deleteQueue(queue),
     ...io,

@@ -82,7 +82,7 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
         name: `conductor-${config.host}`,
         verifySender: true,
         store,
-        volumes: cinderVolumeService(asService),
+        volumes: cinderVolumeService(asService, config.fixedKey ?? null),
         compute: (host) => commands.to(host),
         deleteQueue: (name) => conductorLink.deleteQueue(name),
         ...client,

@@ -43,19 +43,29 @@ export function readBack(
   const measured = new Map(disks.map((disk) => [disk.volume, disk]));
   const seen = mappings.flatMap((mapping) => {
     const disk = measured.get(mapping.volumeId);
-    return disk === undefined ? [] : [{ mapping, disk }];
+    return disk === undefined ? [] : [{ disk, overhead: overheadOf(mapping, disk), mapping }];
   });
   return {
-    changes: seen.map(({ mapping, disk: { hostBytes, guestBytes } }) => ({
+    changes: seen.map(({ mapping, overhead, disk: { hostBytes, guestBytes } }) => ({
       id: mapping.id,
       hostBytes,
       guestBytes,
-      ...(guestBytes === null ? {} : { size: shownSize(guestBytes, mapping) }),
+      ...overhead,
+      ...(guestBytes === null ? {} : { size: shownSize(guestBytes, { ...mapping, ...overhead }) }),
     })),
     behind: seen
-      .filter(({ mapping, disk }) => disk.guestBytes !== null && disk.guestBytes < mapping.wantedBytes)
+      .filter(({ mapping, overhead, disk: { guestBytes } }) => {
+        const { wantedBytes } = { ...mapping, ...overhead };
+        return guestBytes !== null && guestBytes < wantedBytes;
+      })
       .map(({ mapping }) => mapping.volumeId),
   };
+}
+
+/** An overhead that the record does not have yet, and what the guest is to see less for it. */
+function overheadOf(mapping: BlockDeviceMapping, { overheadBytes = bytes(0) }: MeasuredDisk) {
+  if (overheadBytes === mapping.overheadBytes) return {};
+  return { overheadBytes, wantedBytes: bytes(mapping.wantedBytes + mapping.overheadBytes - overheadBytes) };
 }
 
 /** What proves the sizes of an operation's volumes: with one that no guest shows, only the host's word. */
