@@ -14,6 +14,9 @@ const LOOKED_AT = 4 * 2 ** 20;
 const UNDER_WAY = Buffer.concat([Buffer.from('novella: a LUKS header is being written\n')], PAGE);
 /** QEMU measures the machine's speed first, for two seconds. */
 const FORMAT_TIMEOUT = seconds(120);
+/** On a machine that is busy with others it may find that it had no time at all. */
+const NO_MEASUREMENT = /accurate CPU usage/;
+const ATTEMPTS = 10;
 
 /**
  * Writes a LUKS header to a volume that is empty: Cinder leaves that to Nova for volumes that it did not fill itself
@@ -60,12 +63,14 @@ async function newHeader(runner: ProcessRunner, secret: VolumeSecret): Promise<B
       ...['-o', `key-secret=passphrase,${qemuCipher(secret)}`, '--', path, '0'],
     ] as const;
     const input = secret['luks_passphrase'] ?? '';
-    const { code, stderr } = await runner.run(argv, { timeout: FORMAT_TIMEOUT, input });
-    if (code !== 0) {
+    for (let attempt = 1; ; attempt += 1) {
+      const { code, stderr } = await runner.run(argv, { timeout: FORMAT_TIMEOUT, input });
+      if (code === 0) return await beginning(path, await luksOverhead(path));
+      const isBusy = NO_MEASUREMENT.test(stderr);
+      if (isBusy && attempt < ATTEMPTS) continue;
       const cause = new Error(`qemu-img create ended with ${code}: ${stderr.slice(0, 500)}`);
-      throw new NovellaError('encryption-unsupported', 'QEMU made no LUKS header', {}, { cause });
+      throw new NovellaError(isBusy ? 'internal' : 'encryption-unsupported', 'QEMU made no LUKS header', {}, { cause });
     }
-    return await beginning(path, await luksOverhead(path));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -97,6 +97,23 @@ describe('the LUKS header of a volume', () => {
     expect((await readFile(path)).equals(Buffer.alloc(OVERHEAD - 1))).toBe(true);
   });
 
+  it('is made by QEMU in another try when the machine was too busy for its first', async () => {
+    await writeFile(path, Buffer.alloc(65_536));
+    let tries = 0;
+    const busy: ProcessRunner = {
+      run: (argv, options) => {
+        tries += 1;
+        const stderr = 'qemu-img: header: Unable to get accurate CPU usage';
+        return tries < 3 ? Promise.resolve({ code: 1, stdout: '', stderr }) : runner.run(argv, options);
+      },
+    };
+    await formatIfEmpty(busy, path, SECRET);
+    expect(await isLuks(path)).toBe(true);
+    qemuImg = { code: 1, stderr: 'Unable to get accurate CPU usage' };
+    await writeFile(path, Buffer.alloc(65_536));
+    await expect(format()).rejects.toMatchObject({ code: 'internal' });
+  });
+
   it('is refused with a cipher that QEMU does not know, and the volume stays empty', async () => {
     await writeFile(path, Buffer.alloc(65_536));
     qemuImg = { code: 1, stderr: "Invalid parameter 'rot-13'" };
