@@ -110,6 +110,11 @@ export class CephHost {
     await this.folder.remove();
   }
 
+  /** Volumes that are files may be here. */
+  get volumesDir(): string {
+    return this.folder.path;
+  }
+
   build(server: ServerId, more: Partial<BuildInstance>): Promise<Outcome> {
     return this.carryOut('build_instance', {
       server,

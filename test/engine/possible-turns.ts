@@ -134,6 +134,7 @@ const IDLE: FlowIo = {
     beginDetaching: () => Promise.resolve(),
     rollDetaching: () => Promise.resolve(),
     completeExtend: () => Promise.resolve(),
+    encryption: () => Promise.resolve(null),
     deleteVolume: () => Promise.resolve(),
     volumesThatAre: () => (async function* () {})(),
   },

@@ -107,6 +107,7 @@ export class Cinder {
 
   /** What the conductor asks. */
   readonly service: VolumeService = {
+    encryption: () => Promise.resolve(null),
     volume: (_project, id) => answer(() => this.stateOf(this.find(id))),
     attachments: (_project, volume, server) =>
       answer(() =>

@@ -4,6 +4,7 @@ import type { CommandToken } from '@novella/contracts';
 import {
   type Bytes,
   type Clock,
+  bytes,
   type ConnectionInfoOf,
   type HostName,
   millis,
@@ -155,6 +156,7 @@ export class SimulatedHost {
       },
       disconnect: (connection) => call(() => void this.devices.delete(connection.devicePath)),
       size,
+      overhead: () => Promise.resolve(bytes(0)),
       async rescan(volume, wanted, signal) {
         if (isGrownByHost(volume.connection)) return size(volume);
         const end = clock.monotonic() + seconds(10);

@@ -100,6 +100,7 @@ const CHANGES_DEVICES = Object.keys({
   'connector.connect': true,
   'connector.disconnect': true,
   'connector.size': true,
+  'connector.overhead': true,
   'connector.rescan': true,
   'connector.grow': true,
   'connector.restore': true,

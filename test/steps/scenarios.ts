@@ -136,6 +136,11 @@ export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Sc
       const disk = host.rbdVolume(2, 1);
       return { volumes: [disk], args: { server: SERVER, disk } };
     },
+    'of an encrypted file': async (host) => {
+      await built(host);
+      const disk = await host.volume(2, 1, { encrypted: true });
+      return { volumes: [disk], args: { server: SERVER, disk } };
+    },
     'to a guest that is off': async (host) => {
       await built(host);
       await off(host);

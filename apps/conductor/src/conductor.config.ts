@@ -3,6 +3,7 @@ import {
   IdentitySettings,
   IsBrokerUrls,
   IsEndpoint,
+  IsHexKey,
   IsHostName,
   IsListenAddress,
   IsLogLevel,
@@ -96,6 +97,12 @@ export class ConductorConfig extends IdentitySettings {
   @Env('NOVELLA_SHUTDOWN_GRACE_S')
   @IsSeconds(0, 3_600)
   readonly shutdownGraceS: number = 30;
+
+  /** castellan's fixed_key, for a Cinder that encrypts volumes with it: `[key_manager] fixed_key` there. */
+  @Env('NOVELLA_FIXED_KEY', { secret: true })
+  @IsOptional()
+  @IsHexKey()
+  readonly fixedKey?: string;
 
   @Env('NOVELLA_LOG_LEVEL')
   @IsLogLevel()

@@ -82,7 +82,7 @@ interface Reached {
 }
 
 function conductorApp(
-  { name, verifySender }: Readonly<ConductorConfig>,
+  { name, verifySender, fixedKey }: Readonly<ConductorConfig>,
   { clock, random, log }: Program,
   { link, store, cinder, imageLinks, strategy }: Reached,
 ): Promise<INestMicroservice> {
@@ -92,7 +92,7 @@ function conductorApp(
     name,
     verifySender,
     store,
-    volumes: cinderVolumeService((project) => cinder.inProject(project)),
+    volumes: cinderVolumeService((project) => cinder.inProject(project), fixedKey ?? null),
     ...(imageLinks === null ? {} : { imageLinks }),
     compute: (host) => commands.to(host),
     deleteQueue: (queue) => link.deleteQueue(queue),

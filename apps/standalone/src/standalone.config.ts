@@ -1,5 +1,5 @@
 import { isHostName } from '@novella/core';
-import { Env, IsNoauthWithoutKeystone, type LogLevel } from '@novella/service-kit';
+import { Env, IsHexKey, IsNoauthWithoutKeystone, type LogLevel } from '@novella/service-kit';
 import {
   ArrayNotEmpty,
   IsArray,
@@ -122,6 +122,12 @@ export class StandaloneConfig {
   @IsString()
   @Matches(/^postgres(ql)?:\/\//, { message: 'must be a postgres:// URL' })
   readonly databaseUrl?: string;
+
+  /** castellan's fixed_key, for a Cinder that encrypts volumes with it: `[key_manager] fixed_key` there. */
+  @Env('NOVELLA_FIXED_KEY', { secret: true })
+  @IsOptional()
+  @IsHexKey()
+  readonly fixedKey?: string;
 
   @Env('NOVELLA_LOG_LEVEL')
   @IsIn(['debug', 'info', 'warn', 'error', 'silent'])

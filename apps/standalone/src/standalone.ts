@@ -89,7 +89,7 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
         name: `conductor-${config.host}`,
         verifySender: true,
         store,
-        volumes: cinderVolumeService(asService),
+        volumes: cinderVolumeService(asService, config.fixedKey ?? null),
         ...(imageLinks === null ? {} : { imageLinks }),
         compute: (host) => commands.to(host),
         deleteQueue: (name) => conductorLink.deleteQueue(name),

@@ -87,6 +87,29 @@ const attachmentSummary = z
   }));
 export type AttachmentSummary = Readonly<z.output<typeof attachmentSummary>>;
 
+/** cinder:db/sqlalchemy/api.py volume_encryption_metadata_get: without a type that encrypts, the key's id alone. */
+export const encryptionAnswer = z
+  .looseObject({
+    encryption_key_id: z.string().nullable(),
+    provider: z.string().nullish(),
+    control_location: z.enum(['front-end', 'back-end']).nullish(),
+    cipher: z.string().nullish(),
+    key_size: z.number().int().nullish(),
+  })
+  .transform((wire) => ({
+    /** Names the key in castellan's key manager. */
+    keyId: wire.encryption_key_id,
+    /** `luks`, `luks2`, `plain`, or the class of an old type; null: the volume is not encrypted. */
+    provider: wire.provider ?? null,
+    /** Who encrypts: the host or the storage. */
+    controlLocation: wire.control_location ?? 'front-end',
+    /** As dm-crypt writes it, `aes-xts-plain64`. */
+    cipher: wire.cipher ?? null,
+    /** In bits. */
+    keySize: wire.key_size ?? null,
+  }));
+export type VolumeEncryption = Readonly<z.output<typeof encryptionAnswer>>;
+
 const link = z.looseObject({ rel: z.string() });
 
 export const volumeAnswer = z.object({ volume }).transform((wire) => wire.volume);

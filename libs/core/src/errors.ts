@@ -42,6 +42,8 @@ export const ERRORS = {
   'sender-refused': 'final',
   'secret-unreadable': 'unsure',
   'volume-key-missing': 'infeasible',
+  'encryption-unsupported': 'final',
+  'key-manager-unsupported': 'infeasible',
   // facts of the record
   'volume-not-attached': 'final',
   'volume-detached': 'final',

@@ -54,6 +54,8 @@ const MEANS = {
   'sender-refused': 'the answer came from somebody who may not give it',
   'secret-unreadable': "the host cannot read the volume's secret",
   'volume-key-missing': 'a key that the volume needs is not there',
+  'encryption-unsupported': 'volumes that are encrypted in this way cannot be opened',
+  'key-manager-unsupported': 'the key of the volume is where it cannot be asked for',
   'volume-not-attached': 'the volume is not attached to the server',
   'volume-detached': 'the volume is being detached, or was',
   'volume-not-found': 'there is no such volume',

@@ -262,6 +262,7 @@ export interface RecordChanges {
     readonly sealedSecret?: string | null;
     readonly size?: GiB;
     readonly wantedBytes?: Bytes;
+    readonly overheadBytes?: Bytes;
     readonly hostBytes?: Bytes;
     readonly guestBytes?: Bytes | null;
     /** attached_at = now() unless it is set. */

@@ -128,7 +128,8 @@ export interface Guest {
 export interface GuestDisk {
   readonly volume: VolumeId;
   readonly source: HostDevice;
-  readonly format: 'raw' | 'qcow2';
+  /** `luks`: raw, and encrypted; the hypervisor shows the guest what is in it. */
+  readonly format: 'raw' | 'qcow2' | 'luks';
   /** `vdb`, `sda`. */
   readonly device: string;
   readonly bus: 'virtio' | 'scsi';

@@ -47,7 +47,7 @@ export const guestDisk = z.object({
       discard: z.boolean(),
     }),
   ]),
-  format,
+  format: z.enum(['raw', 'qcow2', 'luks']),
   device: z.string(),
   bus,
   shareable: z.boolean(),

@@ -222,7 +222,13 @@ export class LibvirtDriver implements VirtDriver {
           const [unit = null] = freeScsiUnits([...live.scsiUnits, ...config.scsiUnits], 1);
           const secrets = await this.secrets.provide(server, [disk], keys);
           const xml = diskXml({ disk, unit: disk.bus === 'scsi' ? unit : null }, false, secrets);
-          await this.client.call('domainAttachDeviceFlags', { domain: domainRef(server), xml, flags });
+          try {
+            await this.client.call('domainAttachDeviceFlags', { domain: domainRef(server), xml, flags });
+          } catch (error) {
+            // Nobody would ask for them to go with a disk that never came; a start makes them anew if it did.
+            await this.secrets.remove(server, disk.volume).catch(() => undefined);
+            throw error;
+          }
         }
         const guest = await this.mustRead(server);
         if (guest.disks.some(({ volume }) => volume === disk.volume)) return guest;

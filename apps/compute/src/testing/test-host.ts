@@ -39,6 +39,7 @@ import { Journal } from '../journal.js';
 import { sleeplessClock, standingClock } from './clocks.js';
 import { type ConnectorFaults, faultyConnector } from './faulty-connector.js';
 import { fileSize, likeQemu, withoutResize } from './like-qemu.js';
+import { LUKS_HEADER, luksHeader } from './luks-header.js';
 import { qcow2Header, setQcow2Size } from './qcow2-header.js';
 import { RbdImages } from './rbd-images.js';
 
@@ -46,6 +47,7 @@ export const SERVER = '5e7e0000-0000-4000-8000-000000000001' as ServerId;
 export const OTHER_SERVER = '5e7e0000-0000-4000-8000-000000000002' as ServerId;
 export const HOST = 'compute-1' as HostName;
 export const MIB = 2 ** 20;
+export const PASSPHRASE = 'ab'.repeat(32);
 export const CEPHX_KEY = 'AQBg2wxrRvy9OBAA+iQ0jS7cM63tldhy75VYnw==';
 export const NO_MESSAGE = { requestId: null, redelivered: false, userId: null };
 
@@ -69,6 +71,13 @@ export async function testHost(options: TestHostOptions = {}): Promise<TestHost>
   const host = new TestHost(folder, options);
   await host.restart();
   return host;
+}
+
+interface VolumeKind {
+  readonly format: 'raw' | 'qcow2';
+  readonly shareable: boolean;
+  /** With a LUKS header, which is part of the volume's size. */
+  readonly encrypted: boolean;
 }
 
 /** Where a fault can be put; each is one effect or answer of the host. */
@@ -119,7 +128,10 @@ export class TestHost {
   ) {
     this.#clock = options.clock ?? standingClock;
     this.fake = new FakeDriver({
-      deviceSize: (device) => this.sizeOf(device),
+      deviceSize: async (device, format) => {
+        const size = await this.sizeOf(device);
+        return format === 'luks' ? bytes(size - LUKS_HEADER) : size;
+      },
       clock: this.#clock,
     });
     this.virt =
@@ -194,19 +206,21 @@ export class TestHost {
   async volume(
     number: number,
     mib: number,
-    { format = 'raw', shareable = false }: { format?: 'raw' | 'qcow2'; shareable?: boolean } = {},
+    { format = 'raw', shareable = false, encrypted = false }: Partial<VolumeKind> = {},
   ): Promise<TestVolume<ConnectionInfoOf<'local'>>> {
     const path = join(this.folder, 'volumes', `volume-${number}`);
-    await writeFile(path, format === 'raw' ? '' : qcow2Header(mib * MIB));
+    const header = encrypted ? luksHeader() : '';
+    await writeFile(path, format === 'raw' ? header : qcow2Header(mib * MIB));
     if (format === 'raw') await truncate(path, mib * MIB);
+    const attachment = `a0000000-0000-4000-8000-00000000000${number}` as AttachmentId;
     return {
       volume: `00000000-0000-4000-8000-00000000000${number}` as VolumeId,
-      attachment: `a0000000-0000-4000-8000-00000000000${number}` as AttachmentId,
-      connection: { protocol: 'local', devicePath: path, format, accessMode: 'rw', encrypted: false },
+      attachment,
+      connection: { protocol: 'local', devicePath: path, format, accessMode: 'rw', encrypted },
       device: `vd${'abcdefgh'.charAt(number)}`,
       bus: 'virtio',
       shareable,
-      sealedSecret: null,
+      sealedSecret: encrypted ? seal(this.hostKey.publicKey, { luks_passphrase: PASSPHRASE }, attachment) : null,
       path,
     };
   }

@@ -49,10 +49,11 @@ export interface ReadBack {
 export function readBack(mappings: readonly BlockDeviceMapping[], disks: readonly MeasuredDisk[]): ReadBack {
   const known = measured(mappings, disks);
   return {
-    changes: known.map(({ mapping, disk: { hostBytes, guestBytes } }) => ({
+    changes: known.map(({ mapping, overhead, disk: { hostBytes, guestBytes } }) => ({
       id: mapping.id,
       hostBytes,
       guestBytes,
+      ...overhead,
       ...(guestBytes === null ? {} : { size: shownSize(guestBytes, mapping) }),
     })),
     behind: known
@@ -85,12 +86,21 @@ export function readBackWithoutBoot(mappings: readonly BlockDeviceMapping[], dis
   };
 }
 
+/** Each with the overhead that the host has found, which the record may not have yet. */
 function measured(mappings: readonly BlockDeviceMapping[], disks: readonly MeasuredDisk[]) {
   const byVolume = new Map(disks.map((disk) => [disk.volume, disk]));
   return mappings.flatMap((mapping) => {
     const disk = byVolume.get(mapping.volumeId);
-    return disk === undefined ? [] : [{ mapping, disk }];
+    if (disk === undefined) return [];
+    const overhead = overheadOf(mapping, disk);
+    return [{ mapping: { ...mapping, ...overhead }, overhead, disk }];
   });
+}
+
+/** An overhead that the record does not have yet, and what the guest is to see less for it. */
+function overheadOf(mapping: BlockDeviceMapping, { overheadBytes = bytes(0) }: MeasuredDisk) {
+  if (overheadBytes === mapping.overheadBytes) return {};
+  return { overheadBytes, wantedBytes: bytes(mapping.wantedBytes + mapping.overheadBytes - overheadBytes) };
 }
 
 /** What proves the sizes of an operation's volumes: with one that no guest shows, only the host's word. */

@@ -66,6 +66,8 @@ export const HTTP_STATUS = {
   'sender-refused': 500,
   'secret-unreadable': 500,
   'volume-key-missing': 500,
+  'encryption-unsupported': 500,
+  'key-manager-unsupported': 500,
   'volume-not-attached': 404,
   'volume-detached': 404,
   'volume-not-found': 404,

@@ -44,6 +44,7 @@ function changeMapping(db: Tables, operation: Operation, change: NonNullable<Rec
     sealedSecret: change.sealedSecret === undefined ? row.sealedSecret : change.sealedSecret,
     size: change.size ?? row.size,
     wantedBytes: change.wantedBytes ?? row.wantedBytes,
+    overheadBytes: change.overheadBytes ?? row.overheadBytes,
     hostBytes: change.hostBytes ?? row.hostBytes,
     guestBytes: change.guestBytes === undefined ? row.guestBytes : change.guestBytes,
     attachedAt: row.attachedAt ?? (change.attached === true ? db.now() : null),
