@@ -55,6 +55,8 @@ export const SINCE = {
   'events.accelerator-request-bound': minor(82),
   'servers.list.more-filters': minor(83),
   'actions.event-details': minor(84),
+  /** What an attachment is can be sent back, and delete_on_termination be changed; before, PUT swaps volumes. */
+  'attachments.update': minor(85),
   'hypervisors.uptime': minor(88),
   'attachments.ids': minor(89),
   'servers.hostname': minor(90),

@@ -54,6 +54,8 @@ const RULES = {
   'os_compute_api:os-volumes-attachments:index': READER,
   'os_compute_api:os-volumes-attachments:show': READER,
   'os_compute_api:os-volumes-attachments:create': MEMBER,
+  'os_compute_api:os-volumes-attachments:update': MEMBER,
+  'os_compute_api:os-volumes-attachments:swap': SERVICE,
   'os_compute_api:os-volumes-attachments:delete': MEMBER,
   'os_compute_api:os-instance-actions:list': READER,
   'os_compute_api:os-instance-actions:show': READER,
