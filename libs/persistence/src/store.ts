@@ -183,6 +183,13 @@ export interface ApiStore {
       }
   >;
 
+  /** What its owner may change of an attachment: whether the volume is deleted with the server. */
+  updateAttachment(input: {
+    serverId: ServerId;
+    volumeId: VolumeId;
+    deleteOnTermination: boolean;
+  }): Promise<'updated' | 'not-attached'>;
+
   /**
    * Sets the task state and opens an operation of `kind` with its action, when the server is in one of `from`; else
    * `wrong-state`, and nothing is written. `no-host`: it is on none. A reboot while a reboot is open joins it:

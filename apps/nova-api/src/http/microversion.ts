@@ -66,6 +66,8 @@ export const SINCE = {
   'events.accelerator-request-bound': minor(82),
   'servers.list.more-filters': minor(83),
   'actions.event-details': minor(84),
+  /** What an attachment is can be sent back, and delete_on_termination be changed; before, PUT swaps volumes. */
+  'attachments.update': minor(85),
   'flavors.extra-specs-checked': minor(86),
   'hypervisors.uptime': minor(88),
   'attachments.ids': minor(89),

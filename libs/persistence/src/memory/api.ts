@@ -48,6 +48,13 @@ export function memoryApi(db: Tables): ApiStore {
       db.atomically(() => confirmReservations(db, operation, attachments)),
     abandonReservations: (operation) => db.atomically(() => abandonReservations(db, operation)),
     requestDetach: (input) => db.atomically(() => requestDetach(db, storable(input))),
+    updateAttachment: ({ serverId, volumeId, deleteOnTermination }) =>
+      db.atomically(() => {
+        const mapping = db.mappingsOf(serverId).find((row) => row.volumeId === volumeId);
+        if (mapping === undefined) return 'not-attached';
+        db.mappings.set(mapping.id, { ...mapping, deleteOnTermination });
+        return 'updated';
+      }),
     requestPower: (input) => db.atomically(() => requestPower(db, storable(input))),
     requestDelete: (serverId, requester) => db.atomically(() => requestDelete(db, serverId, storable(requester))),
     acceptExternalEvents: (events, requester) =>

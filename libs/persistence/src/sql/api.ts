@@ -52,6 +52,14 @@ export function sqlApi(db: Database): ApiStore {
     confirmReservations: (operation, attachments) => confirmReservations(db, operation, attachments),
     abandonReservations: (operation) => abandonReservations(db, operation),
     requestDetach: (input) => requestDetach(db, storable(input)),
+    updateAttachment: async ({ serverId, volumeId, deleteOnTermination }) => {
+      const rows = await db.query(
+        `update block_device_mapping set delete_on_termination = $3 where server_id = $1 and volume_id = $2
+         returning id`,
+        [serverId, volumeId, deleteOnTermination],
+      );
+      return rows.length > 0 ? 'updated' : 'not-attached';
+    },
     requestPower: (input) => requestPower(db, storable(input)),
     requestDelete: (serverId, requester) => requestDelete(db, serverId, storable(requester)),
     acceptExternalEvents: (events, requester) => acceptExternalEvents(db, storable(events), storable(requester)),
