@@ -130,7 +130,7 @@ function projectOf(
   // An administrator who names a tenant means that tenant.
   const asksTenant = context.isAdmin && query.tenant_id !== undefined && query.all_tenants === undefined;
   if (!asksAll && !asksTenant) return context.projectId;
-  authorize(context, `os_compute_api:servers:${where}:get_all_tenants`, { projectId: null });
+  authorize(context, `os_compute_api:servers:${where}:get_all_tenants`, context);
   return EVERY_PROJECT;
 }
 
@@ -144,7 +144,7 @@ function statusesOf(asked: readonly string[], { microversion }: Pick<ApiCall, 'm
 }
 
 function usableFilters(query: ListServersQuery, call: Pick<ApiCall, 'context' | 'microversion'>): [string, string][] {
-  const all = allows(call.context, 'os_compute_api:servers:allow_all_filters', { projectId: null });
+  const all = allows(call.context, 'os_compute_api:servers:allow_all_filters', call.context);
   const usable = has(call.microversion, 'servers.list.more-filters')
     ? [...FOR_EVERYBODY, ...FOR_EVERYBODY_LATER]
     : FOR_EVERYBODY;

@@ -94,8 +94,16 @@ export const hostId = (projectId: ProjectId | null, host: HostName | null): stri
 export const reservationId = (instanceId: string): string => `r-${instanceId.slice(0, 8)}`;
 
 /** Whether the answer has what only the host's service can tell. */
-export const showsHost = ({ context }: Pick<ApiCall, 'context'>, instance: Pick<Instance, 'projectId'>): boolean =>
+export const showsHost = (call: Pick<ApiCall, 'context'>, instance: Pick<Instance, 'projectId'>): boolean =>
+  showsAttributes(call, instance) || shownStatuses(call, instance) !== 'none';
+
+const showsAttributes = ({ context }: Pick<ApiCall, 'context'>, instance: Pick<Instance, 'projectId'>): boolean =>
   allows(context, 'os_compute_api:os-extended-server-attributes', instance);
+
+function shownStatuses({ context }: Pick<ApiCall, 'context'>, instance: Pick<Instance, 'projectId'>) {
+  if (allows(context, 'os_compute_api:servers:show:host_status', instance)) return 'all';
+  return allows(context, 'os_compute_api:servers:show:host_status:unknown-only', instance) ? 'unknown' : 'none';
+}
 
 function imageView({ imageRef }: Instance, { links }: ApiCall) {
   if (imageRef === null) return '';
@@ -126,14 +134,18 @@ function faultView({ fault }: Instance, status: ServerStatus, { context }: ApiCa
 }
 
 function hostView({ instance, service }: ServerFacts, call: ApiCall) {
-  if (!showsHost(call, instance)) return {};
   const { microversion: version } = call;
-  return {
+  const attributes = {
     'OS-EXT-SRV-ATTR:host': instance.host,
     'OS-EXT-SRV-ATTR:instance_name': `instance-${instance.number.toString(16).padStart(8, '0')}`,
     'OS-EXT-SRV-ATTR:hypervisor_hostname': service?.hypervisor.hostname ?? null,
     ...(has(version, 'servers.extended-attributes') ? extendedAttributes(instance) : {}),
-    ...(has(version, 'servers.host-status') ? { host_status: hostStatus(instance, service) } : {}),
+  };
+  const status = hostStatus(instance, service);
+  const shown = has(version, 'servers.host-status') ? shownStatuses(call, instance) : 'none';
+  return {
+    ...(showsAttributes(call, instance) ? attributes : {}),
+    ...(shown === 'all' || (shown === 'unknown' && status === 'UNKNOWN') ? { host_status: status } : {}),
   };
 }
 
