@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type CinderClient, createCinderClient, noAuth, type Volume } from '@novella/cinder';
-import { type Log, NovellaError, type ProjectId, type ServerId, type VolumeId } from '@novella/core';
+import {
+  type ConnectionInfo,
+  type Log,
+  NovellaError,
+  type ProjectId,
+  type ServerId,
+  type VolumeId,
+} from '@novella/core';
 import { eventsAnswer, type NovaRecorder, type RecordedRequest, startNovaRecorder } from './nova-recorder.js';
 import { rawCinder, type RawCinder, until } from './raw-cinder.js';
 
@@ -91,6 +98,10 @@ async function extended(context: Context, volume: VolumeId, size: number): Promi
   );
 }
 
+const pathOf = (connection: ConnectionInfo): string => {
+  if (connection.protocol !== 'local') throw new Error(`a volume of type ${connection.protocol}`);
+  return connection.devicePath;
+};
 const eventsOf = (request: RecordedRequest) => (JSON.parse(request.body) as { events: object[] }).events;
 const told = ({ nova }: Context, count = 1) =>
   until(
@@ -199,7 +210,7 @@ function attachmentCases(context: Context): void {
     });
     expect(connection).toMatchObject({ protocol: 'local', format: 'raw', accessMode: 'rw', encrypted: false });
     expect(secret).toBeNull();
-    expect((await stat(connection.devicePath)).size).toBe(GIB);
+    expect((await stat(pathOf(connection))).size).toBe(GIB);
     expect(await client.getVolume(volume)).toMatchObject({ status: 'attaching', attachments: [] });
     expect(await client.getAttachment(attachment.id)).toMatchObject({ status: 'attaching', connection });
 
@@ -357,7 +368,7 @@ function extendCases(context: Context): void {
       ({ length }) => length > 0,
     );
     expect(seenAtEvent).toMatchObject([{ size: 3, status: 'in-use' }]);
-    expect((await stat(connection.devicePath)).size).toBe(3 * GIB);
+    expect((await stat(pathOf(connection))).size).toBe(3 * GIB);
 
     const [request] = nova.requests;
     expect(request).toMatchObject({

@@ -1,7 +1,7 @@
 import { mkdtemp, open, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createConnectors, type ProcessRunner, type VolumeConnector } from '@novella/brick';
+import { createConnectors, type ProcessRunner } from '@novella/brick';
 import { computeRpc, conductorRpc } from '@novella/contracts';
 import {
   type AttachmentId,
@@ -137,13 +137,14 @@ export class GrowingCluster {
     const roots = [this.directory];
     const connectors = createConnectors({
       local: { roots, clock: systemClock, runner, rescanTimeout: seconds(2), rescanInterval: millis(5) },
+      rbd: { clock: systemClock, runner },
     });
     this.compute = await createCompute({
       host: HOST,
       version: 'test',
       stateDir: join(this.directory, 'state'),
       virt: this.watched('hypervisor', this.likeQemu()),
-      connectors: { local: this.watched<VolumeConnector>('connector', connectors.local) },
+      connectors: { ...connectors, local: this.watched('connector', connectors.local) },
       connectorProperties: { host: HOST },
       hostKey: await HostKey.open(this.directory),
       images: { image: () => Promise.resolve(null) },

@@ -17,7 +17,7 @@ import { HOSTS, type World } from './world.js';
 
 /** Servers that were built before anything else happens, each with a boot volume and data volumes. */
 export async function setUp(world: World, serverCount: number, dataVolumes: number): Promise<void> {
-  await world.store.putFlavor(flavor({ id: FLAVOR, name: FLAVOR, memoryMib: 64 }));
+  await world.store.createFlavor(flavor({ id: FLAVOR, name: FLAVOR, memoryMib: 64 }));
   for (const host of HOSTS) await world.store.reportService({ ...REPORT, binary: 'nova-compute', host });
   for (let n = 0; n < serverCount; n += 1) {
     const volumes = [world.cinder.make('raw')];

@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Connectors, type HostDevice, isGrownByHost, type VolumeConnector } from '@novella/brick';
+import { type Connectors, type HostDevice, isGrownByHost, RbdConnector, type ReachableVolume } from '@novella/brick';
 import type { CommandToken } from '@novella/contracts';
 import {
   type Bytes,
   type Clock,
-  type ConnectionInfo,
+  type ConnectionInfoOf,
   type HostName,
   millis,
   NovellaError,
@@ -20,6 +20,8 @@ import { StateDirectory } from './journal-in-memory.js';
 import type { SimulatedProcess } from './process.js';
 import type { Storage } from './storage.js';
 import type { Trace } from './trace.js';
+
+type LocalVolume = ReachableVolume<ConnectionInfoOf<'local'>>;
 
 /** A change of a guest that was made through the hypervisor, with the command that it was for. */
 export interface Effect {
@@ -101,11 +103,12 @@ export class SimulatedHost {
       hypervisor: () => ask(null, () => fake.hypervisor()),
       guests: () => ask(null, () => fake.guests()),
       guest: (server) => ask(server, () => fake.guest(server)),
-      createGuest: (spec) => act('createGuest', spec.server, null, () => fake.createGuest(spec)),
+      createGuest: (spec, keys) => act('createGuest', spec.server, null, () => fake.createGuest(spec, keys)),
       destroyGuest: (server) => act('destroyGuest', server, null, () => fake.destroyGuest(server)),
-      startGuest: (server) => act('startGuest', server, null, () => fake.startGuest(server)),
+      startGuest: (server, keys) => act('startGuest', server, null, () => fake.startGuest(server, keys)),
       stopGuest: (server, grace, signal) => act('stopGuest', server, null, () => fake.stopGuest(server, grace, signal)),
-      attachDisk: (server, disk) => act('attachDisk', server, disk.volume, () => fake.attachDisk(server, disk)),
+      attachDisk: (server, disk, keys) =>
+        act('attachDisk', server, disk.volume, () => fake.attachDisk(server, disk, keys)),
       detachDisk: (server, volume) => act('detachDisk', server, volume, () => fake.detachDisk(server, volume)),
       liveResize: {
         resizeDisk: (server, volume, size) =>
@@ -121,24 +124,25 @@ export class SimulatedHost {
   connectorsFor(process: SimulatedProcess, clock: Clock): Connectors {
     const { storage } = this.io;
     const call = <T>(work: () => T): Promise<T> => callOutside(process, this.faulty('device'), () => attempt(work));
-    const size = (connection: ConnectionInfo): Promise<Bytes> => call(() => storage.bytesOf(connection.devicePath));
-    const local: VolumeConnector = {
-      connect: (connection) => {
+    const size = ({ connection }: LocalVolume): Promise<Bytes> => call(() => storage.bytesOf(connection.devicePath));
+    const local: Connectors['local'] = {
+      connect: ({ connection }) => {
         this.step();
         return call(() => {
           storage.bytesOf(connection.devicePath);
           this.devices.add(connection.devicePath);
-          return { kind: connection.format === 'raw' ? 'block' : 'file', path: connection.devicePath } as const;
+          const kind = connection.format === 'raw' ? 'block' : 'file';
+          return { device: { kind, path: connection.devicePath }, keys: [] } as const;
         });
       },
       disconnect: (connection) => call(() => void this.devices.delete(connection.devicePath)),
       size,
-      async rescan(connection, wanted, signal) {
-        if (isGrownByHost(connection)) return size(connection);
+      async rescan(volume, wanted, signal) {
+        if (isGrownByHost(volume.connection)) return size(volume);
         const end = clock.monotonic() + seconds(10);
         for (;;) {
           signal.throwIfAborted();
-          const measured = await size(connection);
+          const measured = await size(volume);
           if (measured >= wanted) return measured;
           if (clock.monotonic() >= end) {
             throw new NovellaError('host-device-too-small', 'too small', { wanted, measured });
@@ -146,7 +150,7 @@ export class SimulatedHost {
           await clock.sleep(seconds(1), signal);
         }
       },
-      grow: (connection, wanted) =>
+      grow: ({ connection }, wanted) =>
         callOutside(process, this.faulty('device'), async () => {
           const path = connection.devicePath;
           const guests = await this.hypervisor.guests();
@@ -155,8 +159,11 @@ export class SimulatedHost {
           storage.grow(path, wanted, millis(0));
           return storage.bytesOf(path);
         }),
+      restore: () => Promise.reject(new Error('no hypervisor sets the length of a device here')),
+      isUsable: () => Promise.resolve(true),
     };
-    return { local };
+    const runner = { run: () => Promise.reject(new Error('no program is run here')) };
+    return { local, rbd: new RbdConnector({ clock, runner }) };
   }
 
   filesFor(process: SimulatedProcess): InstanceFiles {

@@ -92,4 +92,5 @@ const CHANGES_DEVICES = Object.keys({
   'connector.size': true,
   'connector.rescan': true,
   'connector.grow': true,
-} satisfies Record<`connector.${keyof VolumeConnector}`, true>);
+  'connector.restore': true,
+} satisfies Record<`connector.${Exclude<keyof VolumeConnector, 'isUsable'>}`, true>);

@@ -66,7 +66,10 @@ export class BreakableWorker {
       },
       host: {
         virt: this.watchedVirt(host.virt),
-        connectors: { local: this.watched('connector', host.connectors.local) },
+        connectors: {
+          local: this.watched('connector', host.connectors.local),
+          rbd: this.watched('connector', host.connectors.rbd),
+        },
         hostKey: host.hostKey,
         images: this.watched('images', new ImageDirectory(join(host.folder, 'images'))),
         files: this.watched('files', host.files),

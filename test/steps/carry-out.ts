@@ -2,7 +2,6 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Outcome } from '@novella/contracts';
 import { SERVER, testHost, type TestHost, type TestVolume } from '../../apps/compute/src/testing/test-host.js';
-import { fileSize } from '../../apps/compute/src/testing/like-qemu.js';
 import { BreakableWorker, type Command, type CommandArgs, type HostFault, type Went } from './breakable-worker.js';
 import type { Prepared } from './scenarios.js';
 
@@ -93,7 +92,7 @@ async function look(host: TestHost, { journal }: BreakableWorker, volumes: reado
     files: await Promise.all(
       instances.sort().map(async (file) => [file, (await stat(join(host.files.directory, file))).size]),
     ),
-    volumes: await Promise.all(volumes.map(({ path }) => fileSize(path))),
+    volumes: await Promise.all(volumes.map((volume) => host.sizeOf(volume))),
     lengths: volumes.map(({ volume }) => journal.ownLengths(volume)),
     reboot: journal.begunReboot(SERVER),
   };
@@ -116,8 +115,9 @@ class Sizes {
 
   async look(): Promise<void> {
     const guest = await this.host.fake.guest(SERVER);
-    for (const { volume, path } of this.volumes) {
-      this.note(`the file of ${volume}`, await fileSize(path));
+    for (const one of this.volumes) {
+      const { volume } = one;
+      this.note(`the file of ${volume}`, await this.host.sizeOf(one));
       const seen = guest?.disks.find((disk) => disk.volume === volume)?.guestBytes ?? null;
       if (seen !== null) this.note(`${volume} in the guest`, seen);
     }

@@ -102,6 +102,11 @@ export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Sc
       const disk = await host.volume(2, 1);
       return { volumes: [disk], args: { server: SERVER, disk } };
     },
+    'of an image in a Ceph cluster': async (host) => {
+      await built(host);
+      const disk = host.rbdVolume(2, 1);
+      return { volumes: [disk], args: { server: SERVER, disk } };
+    },
     'to a guest that is off': async (host) => {
       await built(host);
       await off(host);
@@ -138,6 +143,17 @@ export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Sc
       },
       3,
     ),
+    'of an image that a resize of ours has cut': async (host) => {
+      const volume = host.rbdVolume(1, 1);
+      await host.build([volume]);
+      await host.setSize(volume, 2);
+      host.faults.beforeCut = async () => {
+        host.faults.beforeCut = nothing;
+        await host.setSize(volume, 3);
+      };
+      await host.extend(volume, 2);
+      return { volumes: [volume], args: extendOf(volume, 3) };
+    },
     'of a qcow2 file, in a guest that runs': extending('qcow2', nothing),
     'of a qcow2 file, in a guest that is off': extending('qcow2', (host) => off(host)),
   },

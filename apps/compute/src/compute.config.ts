@@ -77,6 +77,11 @@ export class ComputeConfig {
   @IsAbsolutePath({ each: true })
   readonly volumeRoots: string[] = ['/var/lib/cinder'];
 
+  /** Where the configuration and the keyrings of Ceph clusters are, for volumes of type rbd. */
+  @Env('NOVELLA_CEPH_DIR')
+  @IsAbsolutePath()
+  readonly cephDir: string = '/etc/ceph';
+
   @Env('NOVELLA_VIRT_DRIVER')
   @IsIn(['libvirt', 'fake'])
   readonly virtDriver: 'libvirt' | 'fake' = 'libvirt';

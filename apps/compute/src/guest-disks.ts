@@ -3,6 +3,7 @@ import type { MeasuredDisk, VolumeDisk } from '@novella/contracts';
 import { NovellaError, type ServerId } from '@novella/core';
 import type { Guest, GuestDisk } from '@novella/virt';
 import type { HostIo } from './host-io.js';
+import { volumeSize } from './volume-devices.js';
 
 /** Error: domain-not-found when the server has no guest on this host. */
 export async function presentGuest({ virt }: Pick<HostIo, 'virt'>, server: ServerId): Promise<Guest> {
@@ -33,13 +34,14 @@ export function guestDisk(disk: VolumeDisk, source: HostDevice): GuestDisk {
 
 /** Reads one volume's sizes back. Error: guest-disk-missing when the guest has no disk of it. */
 export async function measureDisk(
-  io: Pick<HostIo, 'connectors'>,
-  { volume, connection }: VolumeDisk,
+  io: Pick<HostIo, 'connectors' | 'hostKey'>,
+  disk: VolumeDisk,
   guest: Guest,
 ): Promise<MeasuredDisk> {
+  const { volume } = disk;
   const found = guest.disks.find((one) => one.volume === volume);
   if (found === undefined) {
     throw new NovellaError('guest-disk-missing', 'the guest has no disk of the volume', { volume });
   }
-  return { volume, hostBytes: await io.connectors[connection.protocol].size(connection), guestBytes: found.guestBytes };
+  return { volume, hostBytes: await volumeSize(io, disk), guestBytes: found.guestBytes };
 }

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ProcessRunner } from '@novella/brick';
-import { type Bytes, bytesFromBigint, minutes, NovellaError, type ServerId } from '@novella/core';
+import { growFile, type ProcessRunner } from '@novella/brick';
+import { type Bytes, minutes, NovellaError, type ServerId } from '@novella/core';
 
 export interface RootDisk {
   /** The image's file, checked before. */
@@ -74,25 +74,6 @@ export class InstanceFiles {
     const { code, stderr } = await this.runner.run(argv, { timeout });
     if (code === 0) return;
     throw new NovellaError('internal', `${argv[0]} failed`, { program: argv[0], code, stderr: stderr.slice(0, 500) });
-  }
-}
-
-/**
- * Makes a regular file at least `wanted` long, through its own descriptor, without writing data; a file that is long
- * enough is left alone. Answers the length it then has.
- */
-export async function growFile(path: string, wanted: Bytes): Promise<Bytes> {
-  const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
-  try {
-    const before = await file.stat({ bigint: true });
-    if (!before.isFile()) throw new NovellaError('internal', 'only a regular file can be grown', { path });
-    if (before.size < BigInt(wanted)) {
-      await file.truncate(wanted);
-      await file.datasync();
-    }
-    return bytesFromBigint((await file.stat({ bigint: true })).size);
-  } finally {
-    await file.close();
   }
 }
 

@@ -1,20 +1,22 @@
 import type { MeasuredDisk, Outcome, VolumeDisk } from '@novella/contracts';
-import type { Guest } from '@novella/virt';
+import type { Guest, VolumeKey } from '@novella/virt';
 import { measureDisk } from './guest-disks.js';
 import type { HostIo, Step } from './host-io.js';
 import { connectVolume } from './volume-devices.js';
 
 /**
- * Makes devices of all volumes that the guest has as disks. The record may know one more, or one less: that whose attach
- * or detach has ended here but is not reported yet.
+ * Makes devices of all volumes that the guest has as disks, and answers what the hypervisor needs to open them. The record
+ * may know one more, or one less: that whose attach or detach has ended here but is not reported yet.
  */
 export async function connectDisks(
   io: HostIo,
   guest: Guest,
   volumes: readonly VolumeDisk[],
   step: Step,
-): Promise<void> {
-  for (const disk of disksOf(guest, volumes)) await step(() => connectVolume(io, disk));
+): Promise<VolumeKey[]> {
+  const keys: VolumeKey[] = [];
+  for (const disk of disksOf(guest, volumes)) keys.push(...(await step(() => connectVolume(io, disk))).keys);
+  return keys;
 }
 
 /** What a start, stop or reboot has led to: the guest as it was read, and the sizes of its disks. */

@@ -28,6 +28,7 @@ describe('service reports', () => {
   let refuse: Error | null;
   let reports: ServiceReports;
   let isDeaf: boolean;
+  let hasCeph: boolean;
 
   beforeEach(async () => {
     stateDir = await mkdtemp(join(tmpdir(), 'novella-reports-'));
@@ -37,6 +38,7 @@ describe('service reports', () => {
     sent = [];
     refuse = null;
     isDeaf = false;
+    hasCeph = false;
     reports = newReports();
   });
   afterEach(async () => {
@@ -50,7 +52,12 @@ describe('service reports', () => {
       sent.push(report);
       return Promise.resolve();
     };
-    const connectors = createConnectors({ local: { roots: ['/dev/loop*'], clock, runner: spawnRunner } });
+    const { local, rbd } = createConnectors({
+      local: { roots: ['/dev/loop*'], clock, runner: spawnRunner },
+      rbd: { clock, runner: spawnRunner },
+    });
+    rbd.isUsable = () => Promise.resolve(hasCeph);
+    const connectors = { local, rbd };
     const io = { host: HOST, version: '1.2.3', stateDir, virt, connectors, connectorProperties: { ip: '::1' } };
     return new ServiceReports({
       ...io,
@@ -85,6 +92,15 @@ describe('service reports', () => {
     await interval();
     await reports.stop();
     expect(phases()).toEqual(['starting', 'running', 'running', 'stopping']);
+  });
+
+  it('tells of a kind of volumes as soon as the host has the programs for it', async () => {
+    reports.start();
+    await asleep();
+    expect(sent[0]?.capabilities).not.toContain('protocol:rbd');
+    hasCeph = true;
+    await interval();
+    expect(sent[1]?.capabilities).toContain('protocol:rbd');
   });
 
   it('tells what the host is and can do, as the contract wants it', async () => {

@@ -119,7 +119,7 @@ export class ServiceReports {
       version,
       // By the host's own name: libvirt says that of the machine, which containers change and namespaces share.
       hypervisor: { type: seen.type, version: seen.version, hostname: host },
-      capabilities: capabilities(virt, connectors),
+      capabilities: await capabilities(virt, connectors),
       connectorProperties: { ...connectorProperties },
       capacity: { vcpus: seen.vcpus, memoryMib: seen.memoryMib, diskGib: bytesToGib(bytes(disk.blocks * disk.bsize)) },
     });
@@ -130,11 +130,17 @@ export class ServiceReports {
   }
 }
 
-const capabilities = (virt: VirtDriver, connectors: Connectors): string[] => [
-  ...(virt.liveResize === undefined ? [] : ['extend-volume']),
-  'power',
-  'console-output',
-  ...Object.keys(connectors).map((protocol) => `protocol:${protocol}`),
-  'format:raw',
-  'format:qcow2',
-];
+/** Asked anew for each report: an operator may install what a connector runs at any time. */
+async function capabilities(virt: VirtDriver, connectors: Connectors): Promise<string[]> {
+  const protocols = Object.entries(connectors).map(async ([protocol, connector]) =>
+    (await connector.isUsable()) ? [`protocol:${protocol}`] : [],
+  );
+  return [
+    ...(virt.liveResize === undefined ? [] : ['extend-volume']),
+    'power',
+    'console-output',
+    ...(await Promise.all(protocols)).flat(),
+    'format:raw',
+    'format:qcow2',
+  ];
+}

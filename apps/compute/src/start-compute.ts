@@ -105,7 +105,10 @@ async function computeApp(
     version: VERSION,
     stateDir,
     virt,
-    connectors: createConnectors({ local: { roots: config.volumeRoots, clock, runner } }),
+    connectors: createConnectors({
+      local: { roots: config.volumeRoots, clock, runner },
+      rbd: { cephDir: config.cephDir, clock, runner },
+    }),
     connectorProperties: await connectorProperties({ host, ip: config.hostIp }),
     images: new ImageDirectory(config.imagesDir),
     hostKey: await HostKey.open(stateDir),

@@ -1,19 +1,42 @@
-import type { HostDevice, VolumeSecret } from '@novella/brick';
+import {
+  connectorFor,
+  type HostDevice,
+  type ReachableVolume,
+  type VolumeConnector,
+  type VolumeSecret,
+} from '@novella/brick';
 import type { VolumeDisk } from '@novella/contracts';
-import { NovellaError, type ServerId } from '@novella/core';
+import { type Bytes, NovellaError, type ServerId } from '@novella/core';
+import type { VolumeKey } from '@novella/virt';
 import type { HostIo } from './host-io.js';
 
-type Reachable = Pick<VolumeDisk, 'attachment' | 'connection' | 'sealedSecret'>;
+type Reach = Pick<HostIo, 'connectors' | 'hostKey'>;
+/** What of a disk or command says how its volume is reached. */
+export type Reachable = Pick<VolumeDisk, 'volume' | 'attachment' | 'connection' | 'sealedSecret'>;
 
-/**
- * Makes the volume a device of this host. Its secret is read right before and kept nowhere. Errors: secret-unreadable;
- * those of the connector.
- */
+/** The volume with its secret, read now and kept nowhere, and the connector for it. Error: secret-unreadable. */
+export function reach(io: Reach, volume: Reachable): { connector: VolumeConnector; reachable: ReachableVolume } {
+  const { connection } = volume;
+  return {
+    connector: connectorFor(io.connectors, connection),
+    reachable: { connection, secret: secretOf(io, volume) },
+  };
+}
+
+/** Makes the volume a device of this host. Errors: secret-unreadable; those of the connector. */
 export async function connectVolume(
-  io: Pick<HostIo, 'connectors' | 'hostKey'>,
+  io: Reach,
   volume: Reachable,
-): Promise<HostDevice> {
-  return io.connectors[volume.connection.protocol].connect(volume.connection, secretOf(io, volume));
+): Promise<{ readonly device: HostDevice; readonly keys: readonly VolumeKey[] }> {
+  const { connector, reachable } = reach(io, volume);
+  const { device, keys } = await connector.connect(reachable);
+  return { device, keys: keys.map((key) => ({ volume: volume.volume, ...key })) };
+}
+
+/** Bytes that a guest would see of it now. Errors: secret-unreadable; those of the connector. */
+export async function volumeSize(io: Reach, volume: Reachable): Promise<Bytes> {
+  const { connector, reachable } = reach(io, volume);
+  return connector.size(reachable);
 }
 
 /**
@@ -27,7 +50,7 @@ export async function disconnectVolume(
 ): Promise<void> {
   const others = shareable ? (await io.virt.guests()).filter((guest) => guest.server !== server) : [];
   if (others.some(({ disks }) => disks.some((disk) => disk.volume === volume))) return;
-  await io.connectors[connection.protocol].disconnect(connection);
+  await connectorFor(io.connectors, connection).disconnect(connection);
   await io.journal.forgetLengths(volume);
 }
 

@@ -1,4 +1,4 @@
-import type { ApiStore, Flavor } from '@novella/persistence';
+import type { Flavor, FlavorStore } from '@novella/persistence';
 
 /** The flavors that a fresh deployment starts with, by the names and sizes that clients know from DevStack. */
 const SIZES: readonly (readonly [id: string, name: string, vcpus: number, memoryMib: number, rootGib: number])[] = [
@@ -10,7 +10,7 @@ const SIZES: readonly (readonly [id: string, name: string, vcpus: number, memory
 ];
 
 /** Only where there is none yet: what an operator has made or removed is left alone. Answers how many it made. */
-export async function seedFlavors(store: Pick<ApiStore, 'flavors' | 'putFlavor'>): Promise<number> {
+export async function seedFlavors(store: Pick<FlavorStore, 'flavors' | 'createFlavor'>): Promise<number> {
   if ((await store.flavors()).length > 0) return 0;
   for (const [id, name, vcpus, memoryMib, rootGib] of SIZES) {
     const flavor: Flavor = {
@@ -21,12 +21,13 @@ export async function seedFlavors(store: Pick<ApiStore, 'flavors' | 'putFlavor'>
       rootGib,
       ephemeralGib: 0,
       swapMib: 0,
+      rxtxFactor: 1,
       isPublic: true,
       disabled: false,
       description: null,
       extraSpecs: {},
     };
-    await store.putFlavor(flavor);
+    await store.createFlavor(flavor);
   }
   return SIZES.length;
 }

@@ -2,12 +2,18 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
 import { AggregatesController } from './availability-zones/aggregates.controller.js';
 import { AvailabilityZonesController } from './availability-zones/availability-zones.controller.js';
+import { ExtensionsController } from './extensions/extensions.controller.js';
+import { FlavorAccessController } from './flavors/flavor-access.controller.js';
+import { FlavorExtraSpecsController } from './flavors/flavor-extra-specs.controller.js';
 import { FlavorsController } from './flavors/flavors.controller.js';
 import { ErrorFilter } from './http/error.filter.js';
 import { HealthController } from './http/health.controller.js';
 import { PolicyServerInterceptor } from './http/policy-server.interceptor.js';
 import { HypervisorsController } from './hypervisors/hypervisors.controller.js';
 import { InstanceActionsController } from './instance-actions/instance-actions.controller.js';
+import { KeyPairsController } from './key-pairs/key-pairs.controller.js';
+import { LimitsController } from './limits/limits.controller.js';
+import { QuotaSetsController } from './limits/quota-sets.controller.js';
 import { type NovaApiPorts, PORTS } from './ports.js';
 import { ExternalEventsController } from './server-external-events/external-events.controller.js';
 import { ServerActionsController } from './servers/server-actions.controller.js';
@@ -35,6 +41,12 @@ export class NovaApiModule {
         VolumeAttachmentsController,
         InstanceActionsController,
         FlavorsController,
+        FlavorExtraSpecsController,
+        FlavorAccessController,
+        KeyPairsController,
+        LimitsController,
+        QuotaSetsController,
+        ExtensionsController,
         ServicesController,
         HypervisorsController,
         AvailabilityZonesController,

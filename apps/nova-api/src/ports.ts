@@ -1,8 +1,8 @@
 import type { ClientOf, computeRpc, conductorRpc } from '@novella/contracts';
 import type { HostName, Log, Random } from '@novella/core';
 import type { ImageService } from '@novella/image';
+import type { ApiStore, EngineStore, FlavorStore, HostStore, KeyPairStore } from '@novella/persistence';
 import type { AskRemote, NovaPolicy } from '@novella/policy';
-import type { ApiStore, EngineStore, HostStore } from '@novella/persistence';
 import type { BrokerStanding } from '@novella/service-kit';
 import type { Authenticator } from './http/authenticator.js';
 import type { NovaApiConfig } from './nova-api.config.js';
@@ -29,6 +29,8 @@ export interface NovaApiPorts {
   readonly random: Random;
 }
 export type NovaApiStore = ApiStore &
+  FlavorStore &
+  KeyPairStore &
   Pick<EngineStore, 'wake'> &
   Pick<HostStore, 'services' | 'service' | 'updateService' | 'deleteService' | 'serversByHost'>;
 

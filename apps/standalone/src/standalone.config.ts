@@ -88,6 +88,10 @@ export class StandaloneConfig {
   @Matches(/^\//, { ...ABSOLUTE, each: true })
   readonly volumeRoots: string[] = ['/var/lib/cinder'];
 
+  @Env('NOVELLA_CEPH_DIR')
+  @Matches(/^\//, ABSOLUTE)
+  readonly cephDir: string = '/etc/ceph';
+
   @Env('NOVELLA_HOST')
   @Validate(HostNameRule)
   readonly host: string = hostname();

@@ -105,7 +105,10 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
         stateDir,
         hostKey: await HostKey.open(stateDir),
         virt: ports.virt,
-        connectors: createConnectors({ local: { roots: config.volumeRoots, clock, runner } }),
+        connectors: createConnectors({
+          local: { roots: config.volumeRoots, clock, runner },
+          rbd: { cephDir: config.cephDir, clock, runner },
+        }),
         connectorProperties: await connectorProperties({ host, ip: '127.0.0.1' }),
         images: new ImageDirectory(config.imagesDir),
         conductor: rpcClient(computeLink, conductorRpc, client).any(),

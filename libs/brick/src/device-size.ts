@@ -1,5 +1,5 @@
 import { type BigIntStats } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Bytes, bytesFromBigint, NovellaError, sectorsToBytes } from '@novella/core';
 
@@ -18,6 +18,14 @@ export async function deviceSize(stat: BigIntStats, sysfs: string): Promise<Byte
     throw new NovellaError('host-device-missing', 'the kernel knows no such block device', { attribute }, { cause });
   });
   return sectorsToBytes(parseCount(text, attribute));
+}
+
+/** The length of the file, or the size of the block device, at that path. Error: host-device-missing. */
+export async function sizeOfPath(path: string): Promise<Bytes> {
+  const found = await stat(path, { bigint: true }).catch((cause: unknown) => {
+    throw new NovellaError('host-device-missing', 'there is no such file or device on the host', { path }, { cause });
+  });
+  return deviceSize(found, '/sys');
 }
 
 /** What a loop device shows of; null for any other device. `path` may be that of a file that was since deleted. */

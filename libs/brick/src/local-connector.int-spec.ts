@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, realpath, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bytes, type Clock, type ConnectionInfo, millis, seconds } from '@novella/core';
+import { bytes, type Clock, type ConnectionInfoOf, millis, seconds } from '@novella/core';
 import { LocalConnector } from './local-connector.js';
 import { spawnRunner } from './process-runner.js';
 
@@ -20,11 +20,13 @@ function steppedClock(): Clock {
   };
 }
 
+const reach = (connection: ConnectionInfoOf<'local'>) => ({ connection, secret: null });
+
 describe('LocalConnector on a loop device', () => {
   let folder: string;
   let file: string;
   let device: string;
-  let connection: ConnectionInfo;
+  let connection: ConnectionInfoOf<'local'>;
   let connector: LocalConnector;
 
   beforeEach(async () => {
@@ -44,20 +46,20 @@ describe('LocalConnector on a loop device', () => {
   });
 
   it('connects it as a block device and measures what the kernel says', async () => {
-    expect(await connector.connect(connection, null)).toEqual({ kind: 'block', path: device });
-    expect(await connector.size(connection)).toBe(16 * MIB);
+    expect(await connector.connect(reach(connection))).toEqual({ device: { kind: 'block', path: device }, keys: [] });
+    expect(await connector.size(reach(connection))).toBe(16 * MIB);
   });
 
   it('makes the kernel see the size of a grown file', async () => {
     await truncate(file, 32 * MIB);
-    expect(await connector.size(connection)).toBe(16 * MIB);
-    expect(await connector.rescan(connection, bytes(32 * MIB), never)).toBe(32 * MIB);
-    expect(await connector.size(connection)).toBe(32 * MIB);
-    expect(await connector.rescan(connection, bytes(32 * MIB), never)).toBe(32 * MIB);
+    expect(await connector.size(reach(connection))).toBe(16 * MIB);
+    expect(await connector.rescan(reach(connection), bytes(32 * MIB), never)).toBe(32 * MIB);
+    expect(await connector.size(reach(connection))).toBe(32 * MIB);
+    expect(await connector.rescan(reach(connection), bytes(32 * MIB), never)).toBe(32 * MIB);
   });
 
   it('says that the device is too small when its file has not grown', async () => {
-    await expect(connector.rescan(connection, bytes(32 * MIB), never)).rejects.toMatchObject({
+    await expect(connector.rescan(reach(connection), bytes(32 * MIB), never)).rejects.toMatchObject({
       code: 'host-device-too-small',
       facts: { measured: 16 * MIB },
     });
@@ -65,11 +67,11 @@ describe('LocalConnector on a loop device', () => {
 
   it('refuses it as a qcow2 volume, which is a file', async () => {
     const qcow2 = { ...connection, format: 'qcow2' } as const;
-    await expect(connector.connect(qcow2, null)).rejects.toMatchObject({ code: 'connection-info-invalid' });
+    await expect(connector.connect(reach(qcow2))).rejects.toMatchObject({ code: 'connection-info-invalid' });
   });
 
   it('refuses the device when loop devices are no root', async () => {
     const elsewhere = new LocalConnector({ roots: [folder], clock: steppedClock(), runner: spawnRunner });
-    await expect(elsewhere.connect(connection, null)).rejects.toMatchObject({ code: 'path-outside-roots' });
+    await expect(elsewhere.connect(reach(connection))).rejects.toMatchObject({ code: 'path-outside-roots' });
   });
 });

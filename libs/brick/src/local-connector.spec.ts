@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdir, mkdtemp, realpath, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bytes, type Clock, type ConnectionInfo, type ErrorCode, millis, seconds } from '@novella/core';
+import { bytes, type Clock, type ConnectionInfoOf, type ErrorCode, millis, seconds } from '@novella/core';
+import type { ReachableVolume } from './connector.js';
 import { LocalConnector } from './local-connector.js';
 import type { ProcessRunner } from './process-runner.js';
 
@@ -24,12 +25,9 @@ function clockThat(onSleep: (slept: number) => Promise<void> | void): Clock & { 
   return clock;
 }
 
-const local = (devicePath: string, encrypted = false): ConnectionInfo => ({
-  protocol: 'local',
-  devicePath,
-  format: 'raw',
-  accessMode: 'rw',
-  encrypted,
+const local = (devicePath: string, encrypted = false): ReachableVolume<ConnectionInfoOf<'local'>> => ({
+  connection: { protocol: 'local', devicePath, format: 'raw', accessMode: 'rw', encrypted },
+  secret: null,
 });
 const withCode = (code: ErrorCode) => expect.objectContaining({ code });
 
@@ -51,13 +49,15 @@ describe('LocalConnector on regular files', () => {
 
   it('connects a file below a root as a file, twice alike', async () => {
     const device = { kind: 'file', path: join(volumes, 'one') };
-    expect(await connector().connect(local(join(volumes, 'one')), null)).toEqual(device);
-    expect(await connector().connect(local(join(volumes, 'one')), null)).toEqual(device);
+    expect(await connector().connect(local(join(volumes, 'one')))).toEqual({ device, keys: [] });
+    expect(await connector().connect(local(join(volumes, 'one')))).toEqual({ device, keys: [] });
   });
 
   it('answers the resolved path for a link that leads into a root', async () => {
     await symlink(join(volumes, 'one'), join(folder, 'by-id'));
-    expect(await connector().connect(local(join(folder, 'by-id')), null)).toMatchObject({ path: join(volumes, 'one') });
+    expect(await connector().connect(local(join(folder, 'by-id')))).toMatchObject({
+      device: { path: join(volumes, 'one') },
+    });
   });
 
   it.each([
@@ -70,7 +70,7 @@ describe('LocalConnector on regular files', () => {
       what === 'dots that lead out'
         ? `${volumes}/../out`
         : join(what.startsWith('a link') ? volumes : folder, what.startsWith('a link') ? 'out' : 'volumes-out');
-    await expect(connector().connect(local(path), null)).rejects.toEqual(withCode('path-outside-roots'));
+    await expect(connector().connect(local(path))).rejects.toEqual(withCode('path-outside-roots'));
     await expect(connector().size(local(path))).rejects.toEqual(withCode('path-outside-roots'));
     await expect(connector().rescan(local(path), bytes(0), never)).rejects.toEqual(withCode('path-outside-roots'));
   });
@@ -84,13 +84,13 @@ describe('LocalConnector on regular files', () => {
 
   it('refuses a folder, which no guest can open', async () => {
     await mkdir(join(volumes, 'folder'));
-    await expect(connector().connect(local(join(volumes, 'folder')), null)).rejects.toEqual(
+    await expect(connector().connect(local(join(volumes, 'folder')))).rejects.toEqual(
       withCode('connection-info-invalid'),
     );
   });
 
   it('refuses an encrypted volume, whose ciphertext no guest wants', async () => {
-    await expect(connector().connect(local(join(volumes, 'one'), true), null)).rejects.toEqual(
+    await expect(connector().connect(local(join(volumes, 'one'), true))).rejects.toEqual(
       withCode('connector-unsupported'),
     );
   });
@@ -100,7 +100,7 @@ describe('LocalConnector on regular files', () => {
   });
 
   it('lets go without touching the file', async () => {
-    await connector().disconnect(local(join(volumes, 'one')));
+    await connector().disconnect(local(join(volumes, 'one')).connection);
     expect(await connector().size(local(join(volumes, 'one')))).toBe(GIB);
   });
 
@@ -150,9 +150,9 @@ describe('LocalConnector on regular files', () => {
       clock: clockThat(() => undefined),
       runner: noProcess,
     });
-    expect(await pattern.connect(local(join(volumes, 'loop7')), null)).toMatchObject({ kind: 'file' });
+    expect(await pattern.connect(local(join(volumes, 'loop7')))).toMatchObject({ device: { kind: 'file' } });
     for (const name of ['one', 'loop/deep']) {
-      await expect(pattern.connect(local(join(volumes, name)), null)).rejects.toEqual(withCode('path-outside-roots'));
+      await expect(pattern.connect(local(join(volumes, name)))).rejects.toEqual(withCode('path-outside-roots'));
     }
   });
 });

@@ -1,9 +1,10 @@
 import { type BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { type Bytes, type Clock, type ConnectionInfo, type Millis, NovellaError, seconds } from '@novella/core';
+import { type Bytes, type Clock, type ConnectionInfoOf, type Millis, NovellaError, seconds } from '@novella/core';
 import { AllowedRoots } from './allowed-roots.js';
-import { type HostDevice, isGrownByHost, type VolumeConnector, type VolumeSecret } from './connector.js';
+import { type ConnectedVolume, isGrownByHost, type ReachableVolume, type VolumeConnector } from './connector.js';
 import { deviceSize, loopBacking } from './device-size.js';
+import { growFile } from './grow-file.js';
 import type { ProcessRunner } from './process-runner.js';
 import { growQcow2, qcow2Size } from './qcow2-file.js';
 
@@ -22,12 +23,15 @@ export interface LocalConnectorOptions {
 
 const LOSETUP_TIMEOUT = seconds(5);
 
+type Connection = ConnectionInfoOf<'local'>;
+type Volume = ReachableVolume<Connection>;
+
 /**
  * Volumes whose path is on the host already: a raw or qcow2 file, or a block device such as /dev/loop0. Nothing is
  * connected; what remains is to check the path and to measure, and to grow a qcow2 file that nobody has open. Mirrors
  * os-brick's local connector, whose extend only reads a size.
  */
-export class LocalConnector implements VolumeConnector {
+export class LocalConnector implements VolumeConnector<Connection> {
   readonly #roots: AllowedRoots;
   readonly #clock: Clock;
   readonly #runner: ProcessRunner;
@@ -45,25 +49,25 @@ export class LocalConnector implements VolumeConnector {
   }
 
   /** There is nobody to tell a secret to. */
-  async connect(connection: ConnectionInfo, _secret: VolumeSecret | null): Promise<HostDevice> {
+  async connect({ connection }: Volume): Promise<ConnectedVolume> {
     if (connection.encrypted) {
       throw new NovellaError('connector-unsupported', 'encrypted volumes cannot be opened on this host');
     }
     const { path, found } = await this.#find(connection);
     if (connection.format === 'qcow2') await qcow2Size(path);
-    return { kind: found.isFile() ? 'file' : 'block', path };
+    return { device: { kind: found.isFile() ? 'file' : 'block', path }, keys: [] };
   }
 
-  disconnect(_connection: ConnectionInfo): Promise<void> {
+  disconnect(_connection: Connection): Promise<void> {
     return Promise.resolve();
   }
 
-  async size(connection: ConnectionInfo): Promise<Bytes> {
+  async size({ connection }: Volume): Promise<Bytes> {
     const { path, found } = await this.#find(connection);
     return connection.format === 'qcow2' ? qcow2Size(path) : deviceSize(found, this.#sysfs);
   }
 
-  async grow(connection: ConnectionInfo, wanted: Bytes): Promise<Bytes> {
+  async grow({ connection }: Volume, wanted: Bytes): Promise<Bytes> {
     const { path } = await this.#find(connection);
     if (!isGrownByHost(connection)) {
       throw new NovellaError('extend-unsupported', 'only the volume service grows this volume', { path });
@@ -74,8 +78,20 @@ export class LocalConnector implements VolumeConnector {
     return growQcow2(this.#runner, path, wanted);
   }
 
-  async rescan(connection: ConnectionInfo, wanted: Bytes, signal: AbortSignal): Promise<Bytes> {
-    if (isGrownByHost(connection)) return this.size(connection);
+  /** QEMU sets the length of a raw file alone. */
+  async restore({ connection }: Volume, wanted: Bytes): Promise<Bytes> {
+    const { path, found } = await this.#find(connection);
+    if (found.isFile() && connection.format === 'raw') return growFile(path, wanted);
+    throw new NovellaError('extend-unsupported', 'no hypervisor sets the length of this volume', { path });
+  }
+
+  isUsable(): Promise<boolean> {
+    return Promise.resolve(true);
+  }
+
+  async rescan(volume: Volume, wanted: Bytes, signal: AbortSignal): Promise<Bytes> {
+    const { connection } = volume;
+    if (isGrownByHost(connection)) return this.size(volume);
     const end = this.#clock.monotonic() + this.#timeout;
     for (;;) {
       signal.throwIfAborted();
@@ -94,7 +110,7 @@ export class LocalConnector implements VolumeConnector {
   }
 
   /** One measurement; a loop device whose file has grown is first told to look at it. */
-  async #look(connection: ConnectionInfo, wanted: Bytes): Promise<{ measured: Bytes; refused: Error | null }> {
+  async #look(connection: Connection, wanted: Bytes): Promise<{ measured: Bytes; refused: Error | null }> {
     const { path, found } = await this.#find(connection);
     const measured = await deviceSize(found, this.#sysfs);
     if (measured >= wanted || !(await this.#backingIsLarger(found, measured))) return { measured, refused: null };
@@ -110,7 +126,7 @@ export class LocalConnector implements VolumeConnector {
     return file !== null && file.size - backing.offset > measured;
   }
 
-  async #find(connection: ConnectionInfo): Promise<{ path: string; found: BigIntStats }> {
+  async #find(connection: Connection): Promise<{ path: string; found: BigIntStats }> {
     const path = await this.#roots.resolve(connection.devicePath);
     const found = await stat(path, { bigint: true }).catch((cause: unknown) => {
       throw new NovellaError('host-device-missing', 'the volume went away from the host', { path }, { cause });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { mkdtemp, open, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bytes, type ConnectionInfo, millis } from '@novella/core';
+import { bytes, type ConnectionInfoOf, millis } from '@novella/core';
 import { isGrownByHost } from './connector.js';
 import { LocalConnector } from './local-connector.js';
 import type { ProcessRunner } from './process-runner.js';
@@ -22,13 +22,15 @@ function header(virtualSize: number): Buffer {
   return head;
 }
 
+const reach = (connection: ConnectionInfoOf<'local'>) => ({ connection, secret: null });
+
 describe('a qcow2 volume that no guest has open', () => {
   let folder: string;
   let path: string;
   let ran: (readonly string[])[];
   /** What qemu-img does, and how it ends. */
   let qemuImg: (size: number) => Promise<{ code: number; stderr: string }>;
-  let connection: ConnectionInfo;
+  let connection: ConnectionInfoOf<'local'>;
 
   const setSize = async (size: number): Promise<void> => {
     const file = await open(path, 'r+');
@@ -62,21 +64,21 @@ describe('a qcow2 volume that no guest has open', () => {
   });
 
   it('is connected as a file and measured by its virtual size', async () => {
-    expect(await connector().connect(connection, null)).toEqual({ kind: 'file', path });
-    expect(await connector().size(connection)).toBe(4 * MIB);
+    expect(await connector().connect(reach(connection))).toEqual({ device: { kind: 'file', path }, keys: [] });
+    expect(await connector().size(reach(connection))).toBe(4 * MIB);
   });
 
   it('is not waited for when it is smaller than wanted', async () => {
-    expect(await connector().rescan(connection, bytes(8 * MIB), never)).toBe(4 * MIB);
+    expect(await connector().rescan(reach(connection), bytes(8 * MIB), never)).toBe(4 * MIB);
   });
 
   it('grows by qemu-img, whose argument is a whole number of sectors', async () => {
-    expect(await connector().grow(connection, bytes(8 * MIB - 100))).toBe(8 * MIB);
+    expect(await connector().grow(reach(connection), bytes(8 * MIB - 100))).toBe(8 * MIB);
     expect(ran).toEqual([['qemu-img', 'resize', '-q', '-f', 'qcow2', '--', path, String(8 * MIB)]]);
   });
 
   it.each([4 * MIB, 2 * MIB, 0])('is left alone when it is as large as the wanted %d bytes', async (wanted) => {
-    expect(await connector().grow(connection, bytes(wanted))).toBe(4 * MIB);
+    expect(await connector().grow(reach(connection), bytes(wanted))).toBe(4 * MIB);
     expect(ran).toEqual([]);
   });
 
@@ -85,7 +87,7 @@ describe('a qcow2 volume that no guest has open', () => {
       await setSize(16 * MIB);
       return { code: 1, stderr: 'qemu-img: Use the --shrink option to perform a shrink operation.' };
     };
-    expect(await connector().grow(connection, bytes(8 * MIB))).toBe(16 * MIB);
+    expect(await connector().grow(reach(connection), bytes(8 * MIB))).toBe(16 * MIB);
   });
 
   it.each([
@@ -94,12 +96,12 @@ describe('a qcow2 volume that no guest has open', () => {
     ['disk-cannot-grow', 'qemu-img: Failed to grow the L1 table: No space left on device'],
   ])('fails as %s when qemu-img says %j', async (code, stderr) => {
     qemuImg = () => Promise.resolve({ code: 1, stderr });
-    await expect(connector().grow(connection, bytes(8 * MIB))).rejects.toMatchObject({ code });
+    await expect(connector().grow(reach(connection), bytes(8 * MIB))).rejects.toMatchObject({ code });
   });
 
   it('has not grown when qemu-img says so but the header does not', async () => {
     qemuImg = () => Promise.resolve({ code: 0, stderr: '' });
-    await expect(connector().grow(connection, bytes(8 * MIB))).rejects.toMatchObject({
+    await expect(connector().grow(reach(connection), bytes(8 * MIB))).rejects.toMatchObject({
       code: 'disk-cannot-grow',
       facts: { wanted: 8 * MIB, measured: 4 * MIB },
     });
@@ -110,12 +112,15 @@ describe('a qcow2 volume that no guest has open', () => {
     head.writeUInt32BE(2, 4);
     head.writeUInt32BE(1, 60);
     await writeFile(path, head.fill(0, 72));
-    await expect(connector().grow(connection, bytes(8 * MIB))).rejects.toMatchObject({ code: 'disk-cannot-grow' });
+    await expect(connector().grow(reach(connection), bytes(8 * MIB))).rejects.toMatchObject({
+      code: 'disk-cannot-grow',
+    });
     expect(ran).toEqual([]);
   });
 
   it('is not grown when it may only be read, is raw, or is outside the roots', async () => {
-    const grow = (more: Partial<ConnectionInfo>) => connector().grow({ ...connection, ...more }, bytes(8 * MIB));
+    const grow = (more: Partial<ConnectionInfoOf<'local'>>) =>
+      connector().grow(reach({ ...connection, ...more }), bytes(8 * MIB));
     await expect(grow({ accessMode: 'ro' })).rejects.toMatchObject({ code: 'disk-cannot-grow' });
     await expect(grow({ format: 'raw' })).rejects.toMatchObject({ code: 'extend-unsupported' });
     await expect(grow({ devicePath: '/etc/hostname' })).rejects.toMatchObject({ code: 'path-outside-roots' });
@@ -132,15 +137,15 @@ describe('a qcow2 volume that no guest has open', () => {
   ])('is refused by every method when it %s', async (_what, change) => {
     await writeFile(path, change(header(4 * MIB)));
     const refused = { code: 'image-refused' };
-    await expect(connector().connect(connection, null)).rejects.toMatchObject(refused);
-    await expect(connector().size(connection)).rejects.toMatchObject(refused);
-    await expect(connector().rescan(connection, bytes(0), never)).rejects.toMatchObject(refused);
-    await expect(connector().grow(connection, bytes(8 * MIB))).rejects.toMatchObject(refused);
+    await expect(connector().connect(reach(connection))).rejects.toMatchObject(refused);
+    await expect(connector().size(reach(connection))).rejects.toMatchObject(refused);
+    await expect(connector().rescan(reach(connection), bytes(0), never)).rejects.toMatchObject(refused);
+    await expect(connector().grow(reach(connection), bytes(8 * MIB))).rejects.toMatchObject(refused);
     expect(ran).toEqual([]);
   });
 
   it('is refused when Cinder says that it is encrypted', async () => {
-    await expect(connector().connect({ ...connection, encrypted: true }, null)).rejects.toMatchObject({
+    await expect(connector().connect(reach({ ...connection, encrypted: true }))).rejects.toMatchObject({
       code: 'connector-unsupported',
     });
   });

@@ -37,6 +37,7 @@ export const ERRORS = {
   'host-renamed': 'final',
   'sender-refused': 'final',
   'secret-unreadable': 'unsure',
+  'volume-key-missing': 'infeasible',
   // facts of the record
   'volume-not-attached': 'final',
   'volume-detached': 'final',

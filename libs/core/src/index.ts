@@ -1,5 +1,10 @@
 export { assertNever } from './assert-never.js';
-export { type ConnectionInfo, connectionInfoSchema, parseConnectionInfo } from './connection-info.js';
+export {
+  type ConnectionInfo,
+  type ConnectionInfoOf,
+  connectionInfoSchema,
+  parseConnectionInfo,
+} from './connection-info.js';
 export {
   type ErrorCode,
   type ErrorFacts,

@@ -19,10 +19,13 @@ export class LibvirtError extends Error {
 /** libvirt:include/libvirt/virterror.h; the ones that somebody decides by. */
 export const LIBVIRT_ERROR = {
   internal: 1,
+  noSupport: 3,
   invalidArg: 8,
   operationFailed: 9,
+  systemError: 38,
   noDomain: 42,
   operationInvalid: 55,
+  noSecret: 66,
   operationTimeout: 68,
   blockCopyActive: 83,
   resourceBusy: 87,

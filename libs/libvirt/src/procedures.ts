@@ -1,6 +1,6 @@
 import { PROGRAM } from './frame.js';
-import { type DomainRef, domainRef, text, uuid } from './wire-types.js';
-import { array, char, type Codec, fixedArray, int, nothing, optional, struct, uhyper, uint } from './xdr.js';
+import { type DomainRef, domainRef, type SecretRef, secretRef, text, uuid } from './wire-types.js';
+import { array, char, type Codec, fixedArray, int, nothing, opaque, optional, struct, uhyper, uint } from './xdr.js';
 
 /** What can be called: number, arguments, result. libvirt:src/remote/remote_protocol.x */
 export interface Procedure<Args, Result> {
@@ -17,7 +17,11 @@ function remote<Args, Result>(number: number, args: Codec<Args>, result: Codec<R
 const DOMAIN_LIST_LIMIT = 16_384;
 /** REMOTE_AUTH_TYPE_LIST_MAX */
 const AUTH_TYPE_LIMIT = 20;
+/** REMOTE_SECRET_LIST_MAX, REMOTE_SECRET_VALUE_MAX */
+const SECRET_LIST_LIMIT = 16_384;
+const SECRET_VALUE_LIMIT = 65_536;
 
+const onSecret = struct<{ secret: SecretRef }>({ secret: secretRef });
 const onDomain = struct<{ domain: DomainRef }>({ domain: domainRef });
 const withFlags = struct<{ domain: DomainRef; flags: number }>({ domain: domainRef, flags: uint });
 const withDevice = struct<{ domain: DomainRef; xml: string; flags: number }>({
@@ -118,6 +122,26 @@ export const PROCEDURES = {
     struct<{ domain: DomainRef; path: string; flags: number }>({ domain: domainRef, path: text, flags: uint }),
     struct({ found: int, type: int, bandwidth: uhyper, cur: uhyper, end: uhyper }),
   ),
+
+  connectListAllSecrets: remote(
+    287,
+    struct({ needResults: int, flags: uint }),
+    struct({ secrets: array(secretRef, SECRET_LIST_LIMIT), count: uint }),
+  ),
+  secretLookupByUuid: remote(141, struct({ uuid }), onSecret),
+  secretLookupByUsage: remote(147, struct({ usageType: int, usageId: text }), onSecret),
+  /** Without a uuid in the XML libvirt makes one. */
+  secretDefineXml: remote(142, struct({ xml: text, flags: uint }), onSecret),
+  secretSetValue: remote(
+    144,
+    struct<{ secret: SecretRef; value: Buffer; flags: number }>({
+      secret: secretRef,
+      value: opaque(SECRET_VALUE_LIMIT),
+      flags: uint,
+    }),
+    nothing,
+  ),
+  secretUndefine: remote(146, onSecret, nothing),
 
   connectDomainEventCallbackRegisterAny: remote(
     316,

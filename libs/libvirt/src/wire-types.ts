@@ -16,6 +16,18 @@ export const uuid: Codec<string> = {
   },
 };
 
+/** `usageType`: SECRET_USAGE. `usageId` is unique among the secrets of that type. */
+export interface SecretRef {
+  readonly uuid: string;
+  readonly usageType: number;
+  readonly usageId: string;
+}
+
+export const secretRef: Codec<SecretRef> = struct<SecretRef>({ uuid, usageType: int, usageId: text });
+
+/** virSecretUsageType: what a secret is for. */
+export const SECRET_USAGE = { volume: 1, ceph: 2 } as const;
+
 /** How libvirt names a domain in every call. Its QEMU driver looks only at the uuid; `id` is -1 when it is off. */
 export interface DomainRef {
   readonly name: string;

@@ -49,6 +49,7 @@ const MEANS = {
   'host-renamed': 'the host has another name now',
   'sender-refused': 'the answer came from somebody who may not give it',
   'secret-unreadable': "the host cannot read the volume's secret",
+  'volume-key-missing': 'a key that the volume needs is not there',
   'volume-not-attached': 'the volume is not attached to the server',
   'volume-detached': 'the volume is being detached, or was',
   'volume-not-found': 'there is no such volume',

@@ -8,7 +8,10 @@ export type {
   Operation,
   Service,
   TimelineEntry,
+  Usage,
 } from './records.js';
+export type { FlavorChange, FlavorStore, ListedFlavor } from './flavor-store.js';
+export type { KeyPair, KeyPairStore, NewKeyPair } from './key-pair-store.js';
 export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';
 export {
   type ApiStore,

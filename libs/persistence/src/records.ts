@@ -34,6 +34,8 @@ export interface Flavor {
   readonly rootGib: number;
   readonly ephemeralGib: number;
   readonly swapMib: number;
+  /** Of the share of the network that Xen once gave; kept because clients set and compare it. */
+  readonly rxtxFactor: number;
   readonly isPublic: boolean;
   readonly disabled: boolean;
   readonly description: string | null;
@@ -133,6 +135,13 @@ export interface Capacity {
   readonly vcpus: number;
   readonly memoryMib: number;
   readonly diskGib: number;
+}
+
+/** What servers take together of what is counted for quotas. */
+export interface Usage {
+  readonly instances: number;
+  readonly cores: number;
+  readonly memoryMib: number;
 }
 
 export interface TimelineEntry {

@@ -21,6 +21,8 @@ import type {
   VolumeId,
   WaitingFor,
 } from '@novella/core';
+import type { FlavorStore } from './flavor-store.js';
+import type { KeyPairStore } from './key-pair-store.js';
 import type { OperatorStore } from './operator-store.js';
 import type {
   BlockDeviceMapping,
@@ -31,6 +33,7 @@ import type {
   Operation,
   PlacedOn,
   Service,
+  Usage,
 } from './records.js';
 
 /**
@@ -40,7 +43,7 @@ import type {
  * Both are made with the time after which a silent service counts as down (`serviceDownTime`).
  * When the database cannot be reached they throw `database-unreachable`, and nothing was written or it was all written.
  */
-export interface Store extends ApiStore, EngineStore, HostStore, OperatorStore {
+export interface Store extends ApiStore, FlavorStore, KeyPairStore, EngineStore, HostStore, OperatorStore {
   /** Waits for what is under way and lets go of all connections. */
   close(): Promise<void>;
 }
@@ -110,11 +113,8 @@ export interface ServerListQuery {
 }
 
 export interface ApiStore {
-  /** All flavors, or those anybody may see. Sorted by id. */
-  flavors(): Promise<Flavor[]>;
-  flavor(id: string): Promise<Flavor | null>;
-  /** Creates the flavor or replaces what it says; servers keep the flavor they were made with. */
-  putFlavor(flavor: Flavor): Promise<void>;
+  /** What a project, or one user in it, has: its undeleted servers and their flavors. */
+  usage(of: { readonly projectId: ProjectId; readonly userId: UserId | null }): Promise<Usage>;
 
   /** A server that is not deleted, or null. */
   instance(id: ServerId): Promise<Instance | null>;

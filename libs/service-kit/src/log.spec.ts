@@ -62,13 +62,14 @@ describe('createLog', () => {
     const { log, text } = captured();
     const fernet = `gAAAA${'x'.repeat(60)}`;
     log.error('login', {
-      connection: { data: { auth_password: 'hunter2', secret_uuid: 'kept' } },
+      connection: { data: { auth_password: 'hunter2', secret_uuid: 'kept' }, auth: { secretUuid: 'as well' } },
       headers: { 'X-Auth-Token': 'hunter2' },
       url: 'amqp://nova:hunter2@rabbit/',
       error: new Error(`401 for ${fernet}`, { cause: new Error('postgres://u:hunter2@db/x') }),
     });
     expect(text[0]).not.toMatch(/hunter2|xxxxx/);
     expect(text[0]).toContain('kept');
+    expect(text[0]).toContain('as well');
   });
 
   it('prints values that JSON cannot carry', () => {

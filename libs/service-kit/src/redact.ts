@@ -1,6 +1,6 @@
 /** Names under which secrets travel: Cinder's connection_info, Keystone, HTTP headers, our own config. */
 const SECRET_NAME =
-  /passw(or)?d|passphrase|secret(?!_type|_uuid)|token(?!s)|keyring|credential|authorization|private_?key|api_?key/i;
+  /passw(or)?d|passphrase|secret(?!_type|_?uuid)|token(?!s)|keyring|credential|authorization|private_?key|api_?key/i;
 const NOT_SECRET = new Set(['commandToken', 'token_type']);
 /** `amqp://user:password@host`, wherever it stands in a text. */
 const URL_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^\s:@/]*):[^\s@/]+@/gi;

@@ -29,6 +29,7 @@ export {
   type KeystoneUser,
   type TokenScope,
 } from './keystone-cloud.js';
+export { type PrivateCeph, type PrivateCephOptions, startPrivateCeph } from './private-ceph.js';
 export { PrivateKeystone, type PrivateKeystoneOptions } from './private-keystone.js';
 export { type PrivateLibvirtd, type PrivateLibvirtdOptions, startPrivateLibvirtd } from './private-libvirtd.js';
 export { type PrivateRabbit, type PrivateRabbitOptions, startPrivateRabbit } from './private-rabbit.js';

@@ -2,7 +2,7 @@ import {
   type AttachmentId,
   type BlockDeviceMappingId,
   bytes,
-  type ConnectionInfo,
+  type ConnectionInfoOf,
   gib,
   gibToBytes,
   type HostName,
@@ -29,7 +29,7 @@ export const ATTACHMENT = '33333333-3333-4333-8333-333333333333' as AttachmentId
 export const MAPPING = '44444444-4444-4444-8444-444444444444' as BlockDeviceMappingId;
 export const OPERATION = '55555555-5555-4555-8555-555555555555' as OperationId;
 export const HOST = 'compute-1' as HostName;
-export const CONNECTION: ConnectionInfo = {
+export const CONNECTION: ConnectionInfoOf<'local'> = {
   protocol: 'local',
   devicePath: '/volumes/volume-1',
   format: 'raw',
@@ -48,6 +48,7 @@ export const flavor = (over: Partial<Flavor> = {}): Flavor => ({
   rootGib: 0,
   ephemeralGib: 0,
   swapMib: 0,
+  rxtxFactor: 1,
   isPublic: true,
   disabled: false,
   description: null,

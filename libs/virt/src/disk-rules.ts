@@ -1,5 +1,5 @@
 import { NovellaError, type ServerId } from '@novella/core';
-import type { GuestDisk } from './driver.js';
+import type { GuestDisk, VolumeKey } from './driver.js';
 
 /**
  * Two writers of one qcow2 file each keep its tables in memory, and so destroy it. QEMU would refuse the second by its
@@ -12,4 +12,18 @@ export function refuseSharedQcow2(server: ServerId, disks: readonly GuestDisk[])
   throw new NovellaError('hypervisor-refused', 'a qcow2 disk cannot be shared between guests', facts, {
     grade: 'final',
   });
+}
+
+/** A cluster lets nobody in without the key of a user. */
+export function refuseWithoutKey(server: ServerId, disks: readonly GuestDisk[], keys: readonly VolumeKey[]): void {
+  const locked = disks.find(({ volume, source }) => {
+    const isLocked = source.kind === 'network' && source.auth !== null;
+    return isLocked && !keys.some((key) => key.volume === volume);
+  });
+  if (locked) throw keyMissing(server, locked);
+}
+
+export function keyMissing(server: ServerId, { volume }: GuestDisk): NovellaError {
+  const message = 'the hypervisor has no secret for the volume, and no key came';
+  return new NovellaError('volume-key-missing', message, { server, volume });
 }

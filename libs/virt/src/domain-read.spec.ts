@@ -53,6 +53,18 @@ describe('readDomain', () => {
     });
   });
 
+  it('reads the secrets of a disk that it calls by their usage, wherever libvirt keeps them', () => {
+    const rbd = (auth: string, inSource: string): string =>
+      `<disk type='network' device='disk'>${auth}<source protocol='rbd' name='volumes/one'><host name='m' port='1'/>${inSource}</source>
+       <target dev='vdb' bus='virtio'/><serial>${VOLUME}</serial></disk>`;
+    const secret = (name: string): string => `<auth username='cinder'><secret type='ceph' ${name}/></auth>`;
+    const usagesIn = (disk: string): unknown => readDomain(domain(ours(UUID), disk)).volumeDisks[0]?.secretUsages;
+    expect(usagesIn(rbd(secret(`usage='novella a'`), ''))).toEqual(['novella a']);
+    expect(usagesIn(rbd('', secret(`usage='novella b'`)))).toEqual(['novella b']);
+    expect(usagesIn(rbd(secret(`uuid='${UUID}'`), ''))).toEqual([]);
+    expect(usagesIn(rbd('', ''))).toEqual([]);
+  });
+
   it.each(['', 'text', '<domain/>', '<network><name>x</name></network>', '<domain', domain('', '<disk/>')])(
     'refuses %j',
     (xml) => {

@@ -27,6 +27,8 @@ export interface VolumeDisk {
   readonly path: string;
   readonly kind: 'file' | 'block' | 'network';
   readonly format: string;
+  /** The usage by which it calls its secrets, those that it calls by their uuid left out. */
+  readonly secretUsages: readonly string[];
 }
 
 const INSTANCE = 'novella:instance';
@@ -34,9 +36,12 @@ const LISTS = new Set(['domain.devices.disk', 'domain.devices.serial']);
 
 // The prefix is ours (`metadata` writes it) and libvirt keeps it.
 const attribute = z.string().optional();
+const secretOwner = z.object({ secret: z.object({ '@usage': attribute }).optional() }).optional();
 const disk = z.object({
   driver: z.object({ '@type': attribute }).optional(),
-  source: z.object({ '@file': attribute, '@dev': attribute, '@name': attribute }).optional(),
+  // libvirt keeps a proof of identity where it was given: beside the source or within it.
+  source: z.object({ '@file': attribute, '@dev': attribute, '@name': attribute, auth: secretOwner }).optional(),
+  auth: secretOwner,
   target: z.object({ '@dev': z.string(), '@bus': z.string() }),
   serial: z.string().optional(),
   alias: z.object({ '@name': z.string() }).optional(),
@@ -75,12 +80,14 @@ export function readDomain(xml: string): DomainDescription {
   };
 }
 
-function volumeDisk({ driver, source, target, serial: id, alias }: z.infer<typeof disk>): VolumeDisk[] {
+function volumeDisk({ driver, source, auth, target, serial: id, alias }: z.infer<typeof disk>): VolumeDisk[] {
   const volume = parseVolumeId(id ?? '');
   const opened = source && openedAs(source);
   if (volume === null || !opened) return [];
   const format = driver?.['@type'] ?? 'raw'; // libvirt's own default
-  return [{ volume, ...opened, format, alias: alias?.['@name'] ?? null, device: target['@dev'], bus: target['@bus'] }];
+  const secretUsages = [auth, source.auth].flatMap((owner) => owner?.secret?.['@usage'] ?? []);
+  const { '@dev': device, '@bus': bus } = target;
+  return [{ volume, ...opened, format, alias: alias?.['@name'] ?? null, device, bus, secretUsages }];
 }
 
 type Source = NonNullable<z.infer<typeof disk>['source']>;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ServerId, VolumeId } from '@novella/core';
 import { readDomain } from './domain-read.js';
-import { detachXml, diskXml, type DomainOptions, domainXml, freeScsiUnits } from './domain-xml.js';
+import { detachXml, diskXml, type DomainOptions, domainXml, freeScsiUnits, type SecretName } from './domain-xml.js';
 import type { GuestDisk, GuestSpec } from './driver.js';
 
 const SERVER = '5e50e500-0000-4000-8000-000000000001' as ServerId;
@@ -83,6 +83,50 @@ describe('diskXml', () => {
   });
 });
 
+describe('diskXml of an image in a Ceph cluster', () => {
+  const rbd = {
+    kind: 'network',
+    path: 'volumes/volume-1',
+    monitors: [
+      { host: '10.0.0.1', port: 6789 },
+      { host: 'fd00::2', port: 6790 },
+    ],
+    auth: { username: 'cinder', secretUuid: null },
+    discard: true,
+  } as const;
+  const hosts = `<host name='10.0.0.1' port='6789'/><host name='fd00::2' port='6790'/>`;
+  const after = `<target dev='vdb' bus='virtio'/><serial>${VOLUME}</serial></disk>`;
+
+  it.each<[string, SecretName, string]>([
+    ['a secret of our own', { usage: 'novella 1 2 cephx' }, `usage='novella 1 2 cephx'`],
+    ["the operator's secret", { uuid: OTHER }, `uuid='${OTHER}'`],
+  ])('proves who it is with %s', (_, name, written) => {
+    expect(diskXml({ disk: disk({ source: rbd }), unit: null }, false, new Map([[VOLUME, name]]))).toBe(
+      `<disk type='network' device='disk'><driver name='qemu' type='raw' cache='none' discard='unmap'/>` +
+        `<alias name='ua-${VOLUME}'/><source protocol='rbd' name='volumes/volume-1'>${hosts}</source>` +
+        `<auth username='cinder'><secret type='ceph' ${written}/></auth>${after}`,
+    );
+  });
+
+  it('proves nothing to a cluster that lets everybody in, and discards only where it is told to', () => {
+    const source = { ...rbd, auth: null, discard: false };
+    expect(diskXml({ disk: disk({ source }), unit: null })).toBe(
+      `<disk type='network' device='disk'><driver name='qemu' type='raw' cache='none'/>` +
+        `<alias name='ua-${VOLUME}'/><source protocol='rbd' name='volumes/volume-1'>${hosts}</source>${after}`,
+    );
+  });
+
+  it('is read back, with the secret where it stands', () => {
+    const secrets = new Map([[VOLUME, { usage: 'novella 1 2 cephx' }]]);
+    const disks = [disk({ source: rbd }), disk({ volume: OTHER, device: 'vdc', source: { ...rbd, auth: null } })];
+    const onCeph = { kind: 'network', path: 'volumes/volume-1' };
+    expect(readDomain(domainXml(spec({ disks }), options, secrets)).volumeDisks).toMatchObject([
+      { ...onCeph, volume: VOLUME, secretUsages: ['novella 1 2 cephx'] },
+      { ...onCeph, volume: OTHER, secretUsages: [] },
+    ]);
+  });
+});
+
 describe('domainXml', () => {
   it('writes a guest with a root disk and its volumes', () => {
     const disks = [disk({ bus: 'scsi', device: 'sdb' }), disk({ volume: OTHER, bus: 'scsi', device: 'sdc' })];
@@ -136,7 +180,7 @@ describe('domainXml', () => {
   );
 
   it('is read back as it was meant', () => {
-    const onFile = { kind: 'file', format: 'raw' };
+    const onFile = { kind: 'file', format: 'raw', secretUsages: [] };
     const path = `/v/<a> & 'b' "c" \n€ &amp; &#10;`;
     const disks = [disk({ source: { kind: 'file', path } }), disk({ volume: OTHER, bus: 'scsi', device: 'sda' })];
     expect(readDomain(domainXml(spec({ disks, consolePath: path }), options))).toEqual({

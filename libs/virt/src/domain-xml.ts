@@ -1,4 +1,5 @@
-import type { ServerId, VolumeId } from '@novella/core';
+import type { HostDevice, RbdDevice } from '@novella/brick';
+import { assertNever, type ServerId, type VolumeId } from '@novella/core';
 import type { GuestDisk, GuestSpec } from './driver.js';
 import { cleanText, escapeXml } from './xml-text.js';
 
@@ -13,24 +14,32 @@ export interface DomainOptions {
   readonly machine: string;
 }
 
+/** By which name XML calls a secret that libvirt holds. */
+export type SecretName = { readonly uuid: string } | { readonly usage: string };
+
+/** By volume, of the disks that are opened with a secret. */
+export type SecretNames = ReadonlyMap<VolumeId, SecretName>;
+
 /** `unit` is the disk's place on the SCSI controller; null on another bus. */
 export interface PlacedDisk {
   readonly disk: GuestDisk;
   readonly unit: number | null;
 }
 
+const NO_SECRETS: SecretNames = new Map();
+
 /** Said, so that neither libvirt nor QEMU looks into the image or follows what it claims. */
 const NO_BACKING_FILE = '<backingStore/>';
 
 export const diskAlias = (volume: VolumeId): string => `ua-${volume}`;
 
-export function domainXml(spec: GuestSpec, options: DomainOptions): string {
+export function domainXml(spec: GuestSpec, options: DomainOptions, secrets = NO_SECRETS): string {
   const devices = [
     element('emulator', {}, escapeXml(options.emulator)),
     ...pciControllers(options.pciRootPorts),
     `<controller type='scsi' index='0' model='virtio-scsi'/>`,
     `<controller type='usb' model='none'/>`,
-    ...disks(spec),
+    ...disks(spec, secrets),
     element('serial', { type: 'file' }, emptyElement('source', { path: spec.consolePath })),
     `<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>`,
     `<memballoon model='none'/>`,
@@ -55,14 +64,12 @@ export function domainXml(spec: GuestSpec, options: DomainOptions): string {
 }
 
 /** One disk of a volume, as the definition and an attach have it. nova:virt/libvirt/volume/ */
-export function diskXml({ disk, unit }: PlacedDisk, boot = false): string {
-  const source = disk.source.kind === 'block' ? { dev: disk.source.path } : { file: disk.source.path };
-  // O_DIRECT on both; asynchronous I/O of the kernel's own only where it does not block (block devices).
-  const io = disk.source.kind === 'block' ? { io: 'native' } : {};
+export function diskXml({ disk, unit }: PlacedDisk, boot = false, secrets = NO_SECRETS): string {
   return element('disk', { type: disk.source.kind, device: 'disk' }, [
-    emptyElement('driver', { name: 'qemu', type: disk.format, cache: 'none', ...io }),
+    // O_DIRECT, or for Ceph no cache of the client's own.
+    emptyElement('driver', { name: 'qemu', type: disk.format, cache: 'none', ...driverOf(disk.source) }),
     emptyElement('alias', { name: diskAlias(disk.volume) }),
-    emptyElement('source', source),
+    ...sourceXml(disk.source, secrets.get(disk.volume)),
     ...(disk.format === 'qcow2' ? [NO_BACKING_FILE] : []),
     emptyElement('target', { dev: disk.device, bus: disk.bus }),
     element('serial', {}, disk.volume),
@@ -71,6 +78,41 @@ export function diskXml({ disk, unit }: PlacedDisk, boot = false): string {
     ...(boot ? [`<boot order='1'/>`] : []),
     ...(unit === null ? [] : [driveAddress(unit)]),
   ]);
+}
+
+function driverOf(source: HostDevice): Attributes {
+  switch (source.kind) {
+    case 'block':
+      return { io: 'native' }; // the kernel's own asynchronous I/O, where it does not block
+    case 'file':
+      return {};
+    case 'network':
+      return source.discard ? { discard: 'unmap' } : {};
+    default:
+      return assertNever(source);
+  }
+}
+
+function sourceXml(source: HostDevice, secret: SecretName | undefined): string[] {
+  switch (source.kind) {
+    case 'block':
+      return [emptyElement('source', { dev: source.path })];
+    case 'file':
+      return [emptyElement('source', { file: source.path })];
+    case 'network':
+      return rbdXml(source, secret);
+    default:
+      return assertNever(source);
+  }
+}
+
+function rbdXml({ path, monitors, auth }: RbdDevice, secret: SecretName | undefined): string[] {
+  const hosts = monitors.map(({ host, port }) => emptyElement('host', { name: host, port: String(port) }));
+  const source = element('source', { protocol: 'rbd', name: path }, hosts);
+  if (auth === null) return [source];
+  if (secret === undefined) throw new Error('a disk with cephx, and no secret to open it with');
+  const proof = emptyElement('secret', { type: 'ceph', ...secret });
+  return [source, element('auth', { username: auth.username }, proof)];
 }
 
 /** What libvirt needs to find a disk that is to go: it looks at the target alone. */
@@ -110,7 +152,7 @@ function pciControllers(rootPorts: number): string[] {
   return [`<controller type='pci' index='0' model='pcie-root'/>`, ...ports];
 }
 
-function disks(spec: GuestSpec): string[] {
+function disks(spec: GuestSpec, secrets: SecretNames): string[] {
   const root = spec.rootDisk;
   const onScsi = spec.disks.filter((disk) => disk.bus === 'scsi').length + (root?.bus === 'scsi' ? 1 : 0);
   const units = freeScsiUnits([], onScsi);
@@ -118,7 +160,7 @@ function disks(spec: GuestSpec): string[] {
   const rootXml = root === null ? [] : [rootDiskXml(root, unitFor(root.bus), spec.bootVolume === null)];
   return [
     ...rootXml,
-    ...spec.disks.map((disk) => diskXml({ disk, unit: unitFor(disk.bus) }, disk.volume === spec.bootVolume)),
+    ...spec.disks.map((disk) => diskXml({ disk, unit: unitFor(disk.bus) }, disk.volume === spec.bootVolume, secrets)),
   ];
 }
 

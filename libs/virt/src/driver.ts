@@ -1,5 +1,8 @@
-import type { HostDevice } from '@novella/brick';
+import type { DeviceKey, HostDevice } from '@novella/brick';
 import type { Bytes, Millis, PowerState, ServerId, VolumeId } from '@novella/core';
+
+/** What opens a volume's device. A hypervisor keeps it in memory alone, as long as a guest has the volume as a disk. */
+export type VolumeKey = DeviceKey & { readonly volume: VolumeId };
 
 /**
  * What a hypervisor does for us. A driver touches only guests that carry our metadata; a domain of that uuid or name
@@ -16,10 +19,10 @@ export interface VirtDriver {
 
   /**
    * Defines the guest and starts it; a guest that is there already is left as it is, and started if it is off.
-   * Answers what is running then. Errors: domain-not-ours; hypervisor-refused, which is final for a shareable qcow2
-   * disk and else says that a disk cannot be opened: the guest is then defined and off.
+   * Answers what is running then. Errors: domain-not-ours; volume-key-missing; hypervisor-refused, which is final for a
+   * shareable qcow2 disk and else says that a disk cannot be opened: the guest is then defined and off.
    */
-  createGuest(spec: GuestSpec): Promise<Guest>;
+  createGuest(spec: GuestSpec, keys?: readonly VolumeKey[]): Promise<Guest>;
 
   /** Stops the guest, forgets its definition and its console. A guest that is not there is no error. */
   destroyGuest(server: ServerId): Promise<void>;
@@ -29,7 +32,7 @@ export interface VirtDriver {
    * It may have switched itself off again by the answer. Errors: domain-not-found; hypervisor-refused when a disk cannot
    * be opened.
    */
-  startGuest(server: ServerId): Promise<Guest>;
+  startGuest(server: ServerId, keys?: readonly VolumeKey[]): Promise<Guest>;
 
   /**
    * Asks the guest to shut down and cuts its power when it is not off after `grace` (0: at once). Answers when it is off;
@@ -41,9 +44,9 @@ export interface VirtDriver {
 
   /**
    * Into the definition, and into the running guest if it runs. A disk of that volume that is there is left alone.
-   * Errors: domain-not-found; hypervisor-refused, which is final for a shareable qcow2 disk.
+   * Errors: domain-not-found; volume-key-missing; hypervisor-refused, which is final for a shareable qcow2 disk.
    */
-  attachDisk(server: ServerId, disk: GuestDisk): Promise<Guest>;
+  attachDisk(server: ServerId, disk: GuestDisk, keys?: readonly VolumeKey[]): Promise<Guest>;
 
   /**
    * From the guest, waiting until it has let go, and then from the definition. A disk that is not there is no error.
@@ -67,7 +70,8 @@ export interface LiveResize {
    * a qcow2 file is grown to it by the hypervisor itself.
    * Answers the size that the hypervisor then shows the guest, read back. Never makes the disk smaller: with a `size`
    * at or below the present one it only reads. A raw file that is larger than `size` by now would be cut, and another
-   * guest may use all of it: hypervisor-refused, measure again. Errors: guest-disk-missing, disk-cannot-grow, guest-busy.
+   * guest may use all of it: hypervisor-refused, measure again. (An image in a Ceph cluster would be too, and the
+   * hypervisor cannot tell.) Errors: guest-disk-missing, disk-cannot-grow, guest-busy.
    */
   resizeDisk(server: ServerId, volume: VolumeId, size: Bytes): Promise<Bytes>;
 }

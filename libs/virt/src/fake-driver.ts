@@ -1,8 +1,8 @@
 import type { HostDevice } from '@novella/brick';
 import { type Bytes, type Millis, NovellaError, type PowerState, type ServerId, type VolumeId } from '@novella/core';
 import { newAlarm, realTime, type WaitClock } from './alarm.js';
-import { refuseSharedQcow2 } from './disk-rules.js';
-import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver } from './driver.js';
+import { refuseSharedQcow2, refuseWithoutKey } from './disk-rules.js';
+import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver, VolumeKey } from './driver.js';
 import { asGuest, type FakeGuest, FakeGuests, type GuestKeep, type Resize } from './fake-guests.js';
 import { Faults, type HeldCall } from './faults.js';
 import { Locks } from './locks.js';
@@ -97,9 +97,10 @@ export class FakeDriver implements VirtDriver {
     });
   }
 
-  createGuest(spec: GuestSpec): Promise<Guest> {
+  createGuest(spec: GuestSpec, keys: readonly VolumeKey[] = []): Promise<Guest> {
     return this.answer({ method: 'createGuest', server: spec.server, volume: null }, async () => {
       refuseSharedQcow2(spec.server, spec.disks);
+      refuseWithoutKey(spec.server, spec.disks, keys);
       const guest = this.model.find(spec.server) ?? this.model.define(spec);
       await this.model.startIfOff(guest);
       return asGuest(guest);
@@ -114,9 +115,10 @@ export class FakeDriver implements VirtDriver {
     });
   }
 
-  startGuest(server: ServerId): Promise<Guest> {
+  startGuest(server: ServerId, keys: readonly VolumeKey[] = []): Promise<Guest> {
     return this.answer({ method: 'startGuest', server, volume: null }, async () => {
       const guest = this.model.mustFind(server);
+      refuseWithoutKey(server, [...guest.disks.values()], keys);
       await this.model.startIfOff(guest);
       return asGuest(guest);
     });
@@ -131,9 +133,10 @@ export class FakeDriver implements VirtDriver {
     );
   }
 
-  attachDisk(server: ServerId, disk: GuestDisk): Promise<Guest> {
+  attachDisk(server: ServerId, disk: GuestDisk, keys: readonly VolumeKey[] = []): Promise<Guest> {
     return this.answer({ method: 'attachDisk', server, volume: disk.volume }, async () => {
       refuseSharedQcow2(server, [disk]);
+      refuseWithoutKey(server, [disk], keys);
       const guest = this.model.mustFind(server);
       await this.model.attach(guest, disk);
       return asGuest(guest);

@@ -37,7 +37,16 @@ const powerState = z.enum(POWER_STATES);
 
 export const guestDisk = z.object({
   volume: volumeId,
-  source: z.object({ kind: z.enum(['file', 'block']), path: z.string() }),
+  source: z.union([
+    z.object({ kind: z.enum(['file', 'block']), path: z.string() }),
+    z.object({
+      kind: z.literal('network'),
+      path: z.string(),
+      monitors: z.array(z.object({ host: z.string(), port: z.number() })).readonly(),
+      auth: z.object({ username: z.string(), secretUuid: z.string().nullable() }).nullable(),
+      discard: z.boolean(),
+    }),
+  ]),
   format,
   device: z.string(),
   bus,

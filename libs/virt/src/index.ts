@@ -1,4 +1,4 @@
-export type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver } from './driver.js';
+export type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver, VolumeKey } from './driver.js';
 export { FakeHypervisorClient, type FakeHypervisorClientOptions } from './fake-client.js';
 export { type DriverCall, type DriverMethod, FakeDriver, type FakeDriverOptions } from './fake-driver.js';
 export { FakeGuestFiles } from './fake-guest-files.js';

@@ -80,10 +80,13 @@ export class LibvirtDomains {
     }
   }
 
-  /** `capacity` is what the guest sees, `physical` what the file or device on the host has. */
-  async blockInfo(server: ServerId, device: string): Promise<{ capacity: Bytes; physical: Bytes }> {
+  /**
+   * What the guest sees of the disk. libvirt also tells a `physical` size, which is the length of a file only until the
+   * guest has written to it, and from then on how much of it is allocated.
+   */
+  async shownSize(server: ServerId, device: string): Promise<Bytes> {
     const info = await this.client.call('domainGetBlockInfo', { domain: domainRef(server), path: device, flags: 0 });
-    return { capacity: bytesFromBigint(info.capacity), physical: bytesFromBigint(info.physical) };
+    return bytesFromBigint(info.capacity);
   }
 
   /** State and XML are two answers: a guest that was started between them is read again. */
@@ -119,7 +122,7 @@ export class LibvirtDomains {
   private async asGuest(server: ServerId, found: FoundDomain): Promise<Guest> {
     const live = hasLiveDisks(found.powerState);
     const disks = found.volumeDisks.map(async ({ volume, device, path }) => {
-      const guestBytes = live ? (await this.blockInfo(server, device)).capacity : null;
+      const guestBytes = live ? await this.shownSize(server, device) : null;
       return { volume, device, path, guestBytes };
     });
     const isOff = found.powerState === 'shutdown' || found.powerState === 'crashed';

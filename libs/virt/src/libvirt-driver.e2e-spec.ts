@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -129,6 +129,28 @@ describe('LibvirtDriver on a real libvirt', () => {
       await driver.destroyGuest(server);
     } finally {
       await run('losetup', ['-d', loop]);
+    }
+  });
+
+  // libvirt then tells how much of it is allocated where it told its length before.
+  it.each(['file', 'block'] as const)('grows a sparse %s that the guest has written to', async (kind) => {
+    const disk = await fileDisk(20);
+    const { path } = disk.source;
+    const loop = kind === 'block' ? (await run('losetup', ['--find', '--show', path])).stdout.trim() : null;
+    try {
+      const source = { kind, path: loop ?? path };
+      const server = serverId(20);
+      await driver.createGuest(spec(server, { disks: [{ ...disk, source }] }));
+      const qdev = `/machine/peripheral/ua-${disk.volume}/virtio-backend`;
+      const write = `qemu-io -d ${qdev} "write 1M 64k"`;
+      expect(await virsh(libvirtd, 'qemu-monitor-command', server, '--hmp', write)).toBe('');
+      await truncate(path, 16 * MIB);
+      if (loop !== null) await run('losetup', ['-c', loop]);
+      expect(await driver.liveResize.resizeDisk(server, disk.volume, bytes(16 * MIB))).toBe(16 * MIB);
+      expect((await stat(path)).size).toBe(16 * MIB);
+      await driver.destroyGuest(server);
+    } finally {
+      if (loop !== null) await run('losetup', ['-d', loop]);
     }
   });
 

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { sizeOfPath } from '@novella/brick';
 import {
   type Log,
   type Millis,
@@ -11,13 +12,14 @@ import {
 import { type DomainRef, LibvirtClient, LIFECYCLE } from '@novella/libvirt';
 import { realTime, type WaitClock } from './alarm.js';
 import { refuseSharedQcow2 } from './disk-rules.js';
-import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver } from './driver.js';
+import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver, VolumeKey } from './driver.js';
 import { diskAlias, diskXml, type DomainOptions, domainXml, freeScsiUnits } from './domain-xml.js';
 import type { VolumeDisk } from './domain-read.js';
 import { detachFromGuest, type DetachLimits } from './libvirt-detach.js';
 import { domainRef, type FoundDomain, LibvirtDomains, XML } from './libvirt-domains.js';
 import { isLibvirtError, translated } from './libvirt-faults.js';
 import { resizeLiveDisk } from './libvirt-resize.js';
+import { LibvirtSecrets } from './libvirt-secrets.js';
 import { stopGuest, type StopIo, type StopLimits, untilEnded } from './libvirt-stop.js';
 import { hasLiveDisks, powerStateAfter } from './power-state.js';
 import { Locks } from './locks.js';
@@ -51,12 +53,13 @@ export class LibvirtDriver implements VirtDriver {
     resizeDisk: (server, volume, size) =>
       translated({ server, volume, wanted: size }, () =>
         this.locks.hold(`${server} ${volume}`, () =>
-          resizeLiveDisk({ client: this.client, domains: this.domains }, server, volume, size),
+          resizeLiveDisk({ client: this.client, domains: this.domains, hostSize: sizeOfPath }, server, volume, size),
         ),
       ),
   };
   private readonly client: LibvirtClient;
   private readonly domains: LibvirtDomains;
+  private readonly secrets: LibvirtSecrets;
   private readonly locks = new Locks();
   private readonly domainOptions: DomainOptions;
   private readonly detachLimits: DetachLimits;
@@ -70,6 +73,7 @@ export class LibvirtDriver implements VirtDriver {
     const { socketPath, callTimeoutMs } = options;
     this.client = new LibvirtClient(callTimeoutMs === undefined ? { socketPath } : { socketPath, callTimeoutMs });
     this.domains = new LibvirtDomains(this.client);
+    this.secrets = new LibvirtSecrets(this.client);
     this.domainOptions = {
       domainType: options.domainType,
       emulator: options.emulator ?? '/usr/bin/qemu-system-x86_64',
@@ -131,25 +135,25 @@ export class LibvirtDriver implements VirtDriver {
     return translated({ server }, () => this.domains.guest(server));
   }
 
-  async createGuest(spec: GuestSpec): Promise<Guest> {
+  async createGuest(spec: GuestSpec, keys: readonly VolumeKey[] = []): Promise<Guest> {
     const { server } = spec;
     return translated({ server }, () =>
       this.locks.hold(server, async () => {
         refuseSharedQcow2(server, spec.disks);
         const found = await this.domains.find(server);
-        if (!found) await this.define(spec);
-        if (!found || isOff(found)) await this.start(server, found);
+        if (!found) await this.define(spec, keys);
+        if (!found || isOff(found)) await this.start(server, found, keys);
         return this.mustRead(server);
       }),
     );
   }
 
-  async startGuest(server: ServerId): Promise<Guest> {
+  async startGuest(server: ServerId, keys: readonly VolumeKey[] = []): Promise<Guest> {
     return translated({ server }, () =>
       this.locks.hold(server, async () => {
         const found = await this.domains.find(server);
         if (!found) throw notFound(server);
-        if (isOff(found)) await this.start(server, found);
+        if (isOff(found)) await this.start(server, found, keys);
         return this.mustRead(server);
       }),
     );
@@ -164,17 +168,18 @@ export class LibvirtDriver implements VirtDriver {
     await translated({ server }, () =>
       this.locks.hold(server, async () => {
         const found = await this.domains.find(server);
-        if (!found) return;
+        if (!found) return this.secrets.remove(server);
         await this.unless(['operationInvalid', 'noDomain'], () =>
           this.client.call('domainDestroyFlags', { domain, flags: 0 }),
         );
         await this.unless(['noDomain'], () => this.client.call('domainUndefineFlags', { domain, flags: UNDEFINE_ALL }));
+        await this.secrets.remove(server);
         if (found.consolePath !== null) await rm(found.consolePath, { force: true });
       }),
     );
   }
 
-  async attachDisk(server: ServerId, disk: GuestDisk): Promise<Guest> {
+  async attachDisk(server: ServerId, disk: GuestDisk, keys: readonly VolumeKey[] = []): Promise<Guest> {
     return translated({ server, volume: disk.volume }, () =>
       this.locks.hold(server, async () => {
         refuseSharedQcow2(server, [disk]);
@@ -186,7 +191,8 @@ export class LibvirtDriver implements VirtDriver {
         const flags = intoLive | intoConfig;
         if (flags !== 0) {
           const [unit = null] = freeScsiUnits([...live.scsiUnits, ...config.scsiUnits], 1);
-          const xml = diskXml({ disk, unit: disk.bus === 'scsi' ? unit : null });
+          const secrets = await this.secrets.provide(server, [disk], keys);
+          const xml = diskXml({ disk, unit: disk.bus === 'scsi' ? unit : null }, false, secrets);
           await this.client.call('domainAttachDeviceFlags', { domain: domainRef(server), xml, flags });
         }
         const guest = await this.mustRead(server);
@@ -198,9 +204,10 @@ export class LibvirtDriver implements VirtDriver {
   }
 
   async detachDisk(server: ServerId, volume: VolumeId): Promise<void> {
-    await translated({ server, volume, alias: diskAlias(volume) }, () =>
-      detachFromGuest({ client: this.client, domains: this.domains, limits: this.detachLimits }, server, volume),
-    );
+    await translated({ server, volume, alias: diskAlias(volume) }, async () => {
+      await detachFromGuest({ client: this.client, domains: this.domains, limits: this.detachLimits }, server, volume);
+      await this.secrets.remove(server, volume);
+    });
   }
 
   onPowerState(listener: (server: ServerId, powerState: PowerState) => void): void {
@@ -212,17 +219,19 @@ export class LibvirtDriver implements VirtDriver {
     await this.client.close();
   }
 
-  private async define(spec: GuestSpec): Promise<void> {
+  private async define(spec: GuestSpec, keys: readonly VolumeKey[]): Promise<void> {
     const named = await this.domains.uuidOfName(spec.domainName);
     if (named !== null && named !== spec.server) {
       const facts = { server: spec.server, domainName: spec.domainName, uuid: named };
       throw new NovellaError('domain-not-ours', 'another domain has that name', facts);
     }
-    await this.client.call('domainDefineXmlFlags', { xml: domainXml(spec, this.domainOptions), flags: 0 });
+    const secrets = await this.secrets.provide(spec.server, spec.disks, keys);
+    await this.client.call('domainDefineXmlFlags', { xml: domainXml(spec, this.domainOptions, secrets), flags: 0 });
   }
 
-  private async start(server: ServerId, found: FoundDomain | null): Promise<void> {
+  private async start(server: ServerId, found: FoundDomain | null, keys: readonly VolumeKey[]): Promise<void> {
     if (found && found.id !== null) await untilEnded(this.stopIo, server, found);
+    if (found) await this.secrets.renew(server, found.volumeDisks, keys);
     // Refused as invalid when somebody else has started it meanwhile: what is there is read afterwards.
     await this.unless(['operationInvalid'], () =>
       this.client.call('domainCreateWithFlags', { domain: domainRef(server), flags: 0 }),

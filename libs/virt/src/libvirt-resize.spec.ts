@@ -8,12 +8,12 @@ type Io = Parameters<typeof resizeLiveDisk>[0];
 
 interface Disk {
   readonly format: 'raw' | 'qcow2';
-  readonly kind: 'file' | 'block';
+  readonly kind: 'file' | 'block' | 'network';
   /** What the guest sees, and what the host has. */
   readonly capacity: number;
-  readonly physical: number;
+  readonly hostBytes: number;
 }
-const DISK: Disk = { format: 'raw', kind: 'file', capacity: 1, physical: 2 };
+const DISK: Disk = { format: 'raw', kind: 'file', capacity: 1, hostBytes: 2 };
 
 /** Resizes the one disk of a guest; `told` are the sizes that QEMU was given, and it takes at most `takes`. */
 async function resize(size: number, disk: Partial<Disk> = {}, powerState: PowerState = 'running', takes = Infinity) {
@@ -30,8 +30,9 @@ async function resize(size: number, disk: Partial<Disk> = {}, powerState: PowerS
     },
     domains: {
       find: () => Promise.resolve({ powerState, volumeDisks: [{ volume: VOLUME, device: 'vdb', format, kind }] }),
-      blockInfo: () => Promise.resolve({ capacity: bytes(capacity), physical: bytes(seen.physical) }),
+      shownSize: () => Promise.resolve(bytes(capacity)),
     },
+    hostSize: () => Promise.resolve(bytes(seen.hostBytes)),
   } as unknown as Io;
   const shown = await resizeLiveDisk(io, SERVER, VOLUME, bytes(size)).catch((error: unknown) => error);
   return { shown, told };
@@ -40,7 +41,7 @@ async function resize(size: number, disk: Partial<Disk> = {}, powerState: PowerS
 describe('the disk of a live guest', () => {
   it('is told the new size, and what is shown then is read back (rule 2.6f)', async () => {
     expect(await resize(2)).toEqual({ shown: 2, told: [2] });
-    expect(await resize(4, { physical: 4 }, 'paused', 3)).toEqual({ shown: 3, told: [4] });
+    expect(await resize(4, { hostBytes: 4 }, 'paused', 3)).toEqual({ shown: 3, told: [4] });
   });
 
   it.each([1, 2])('is never told %d when it shows as much or more (rule 2.6c)', async (size) => {
@@ -55,8 +56,13 @@ describe('the disk of a live guest', () => {
   );
 
   it('never has QEMU cut a raw file that is longer than the wanted size (rule 2.6c)', async () => {
-    expect(await resize(2, { physical: 3 })).toMatchObject({ shown: { code: 'hypervisor-refused' }, told: [] });
-    expect(await resize(2, { physical: 3, kind: 'block' })).toEqual({ shown: 2, told: [2] });
+    expect(await resize(2, { hostBytes: 3 })).toMatchObject({ shown: { code: 'hypervisor-refused' }, told: [] });
+    expect(await resize(2, { hostBytes: 3, kind: 'block' })).toEqual({ shown: 2, told: [2] });
+  });
+
+  it('of an image that only QEMU can reach is told what was measured elsewhere', async () => {
+    expect(await resize(3, { kind: 'network', hostBytes: 0 })).toEqual({ shown: 3, told: [3] });
+    expect(await resize(1, { kind: 'network', hostBytes: 0, capacity: 2 })).toEqual({ shown: 2, told: [] });
   });
 
   it('is grown by QEMU itself when it is qcow2', async () => {

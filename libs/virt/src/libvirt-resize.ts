@@ -7,6 +7,8 @@ import { hasLiveDisks } from './power-state.js';
 interface ResizeIo {
   readonly client: LibvirtClient;
   readonly domains: LibvirtDomains;
+  /** Of the file or block device at that path, now. */
+  readonly hostSize: (path: string) => Promise<Bytes>;
 }
 
 const IN_BYTES = 1;
@@ -25,16 +27,18 @@ export async function resizeLiveDisk(io: ResizeIo, server: ServerId, volume: Vol
   const disk = found.volumeDisks.find((one) => one.volume === volume);
   if (!disk) throw new NovellaError('guest-disk-missing', 'the guest has no disk of that volume', facts);
 
-  const before = await io.domains.blockInfo(server, disk.device);
-  if (size <= before.capacity) return before.capacity;
-  if (disk.format === 'raw') refuseToSetLength(disk, size, before.physical, facts);
+  const before = await io.domains.shownSize(server, disk.device);
+  if (size <= before) return before;
+  if (disk.format === 'raw' && disk.kind !== 'network') {
+    refuseToSetLength(disk, size, await io.hostSize(disk.path), facts);
+  }
   await io.client.call('domainBlockResize', {
     domain: domainRef(server),
     disk: disk.device,
     size: BigInt(size),
     flags: IN_BYTES,
   });
-  return (await io.domains.blockInfo(server, disk.device)).capacity;
+  return io.domains.shownSize(server, disk.device);
 }
 
 /** QEMU gives a raw file the length it is told: longer than the volume service made it, or shorter than it is. */

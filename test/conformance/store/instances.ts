@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { gib, gibToBytes, minutes, type ProjectId } from '@novella/core';
+import { gib, gibToBytes, minutes, type ProjectId, type UserId } from '@novella/core';
 import { EVERY_PROJECT } from '@novella/persistence';
 import {
   activeServer,
   answer,
   attachedVolume,
   dispatched,
+  FLAVOR,
   HOST,
   host,
   must,
@@ -134,6 +135,24 @@ export function instanceTests({ store, pass }: Subject): void {
       expect(await list({ vmStates: [] })).toEqual([]);
       expect(await list({ host: HOST })).toEqual([active.name]);
       expect(await list({ host: host('compute-2') })).toEqual([]);
+    });
+  });
+
+  describe('usage', () => {
+    it('sums up what the undeleted servers of a project, or of a user in it, have by their flavors', async () => {
+      const projectId = 'project-1' as ProjectId;
+      const usage = (userId: UserId | null) => store().usage({ projectId, userId });
+      expect(await usage(null)).toEqual({ instances: 0, cores: 0, memoryMib: 0 });
+      await create();
+      await create({ userId: 'user-2' as UserId, flavor: { ...FLAVOR, vcpus: 3, memoryMib: 2_000_000_000 } });
+      await create({ userId: 'user-2' as UserId, flavor: { ...FLAVOR, vcpus: 3, memoryMib: 2_000_000_000 } });
+      await create({ projectId: 'project-2' as ProjectId });
+      const gone = await activeServer(store());
+      await store().requestDelete(gone.id, requester());
+      const sent = await dispatched(store(), (await openOperation(store(), gone.id, 'delete')).id);
+      await store().end(await answer(store(), sent), { result: 'succeeded', changes: { instance: { deleted: true } } });
+      expect(await usage(null)).toEqual({ instances: 3, cores: 7, memoryMib: 4_000_000_512 });
+      expect(await usage('user-2' as UserId)).toEqual({ instances: 2, cores: 6, memoryMib: 4_000_000_000 });
     });
   });
 

@@ -8,6 +8,7 @@ import { eventTests } from './external-events.js';
 import { flavorTests } from './flavors.js';
 import { hostTests } from './hosts.js';
 import { instanceTests } from './instances.js';
+import { keyPairTests } from './key-pairs.js';
 import { operatorTests } from './operator.js';
 import { placingTests } from './placing.js';
 import { placingRaceTests } from './placing-races.js';
@@ -35,6 +36,7 @@ export function storeConformance(name: string, open: () => Promise<StoreHarness>
 
     const subject: Subject = { store: () => sessions[0]!, sessions: () => sessions, pass: (ms) => harness.pass(ms) };
     flavorTests(subject);
+    keyPairTests(subject);
     instanceTests(subject);
     reservationTests(subject);
     detachTests(subject);

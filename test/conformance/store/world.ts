@@ -73,6 +73,7 @@ export const FLAVOR: Flavor = {
   rootGib: 1,
   ephemeralGib: 0,
   swapMib: 0,
+  rxtxFactor: 1,
   isPublic: true,
   disabled: false,
   description: null,

@@ -58,7 +58,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
   {
     name: 'extend: what was asked for is reported instead of what was read back',
     file: `${FLOWS}/extend-volume.ts`,
-    from: 'return grown(await connector.size(connection), guestBytes, wantedBytes);',
+    from: 'return grown(await volumeSize(io, command), guestBytes, wantedBytes);',
     to: "return { status: 'grown', hostBytes: wantedBytes, guestBytes: wantedBytes };",
     caughtBy: caughtBy('flows/extend-volume.spec.ts', 'when that is more than was wanted|with the size of both'),
   },
@@ -86,14 +86,14 @@ export const HOST_MUTANTS: readonly Mutant[] = [
   {
     name: 'extend: a length that QEMU may set is not noted first',
     file: `${COMPUTE}/own-cut.ts`,
-    from: '    await io.journal.noteLength(volume, device.path, measured);\n',
+    from: '    await io.journal.noteLength(volume.volume, device.path, measured);\n',
     to: '',
     caughtBy: caughtBy('flows/extend-volume.spec.ts', 'gives the size back to the next extend'),
   },
   {
     name: 'libvirt: a disk is resized to a smaller size',
     file: 'libs/virt/src/libvirt-resize.ts',
-    from: 'if (size <= before.capacity) return before.capacity;',
+    from: 'if (size <= before) return before;',
     to: '',
     caughtBy: { spec: 'libs/virt/src/libvirt-resize.spec.ts', tests: 'is never told' },
   },
@@ -107,7 +107,7 @@ export const HOST_MUTANTS: readonly Mutant[] = [
   {
     name: 'libvirt: the asked size is taken for the one that is shown',
     file: 'libs/virt/src/libvirt-resize.ts',
-    from: 'return (await io.domains.blockInfo(server, disk.device)).capacity;',
+    from: 'return io.domains.shownSize(server, disk.device);',
     to: 'return size;',
     caughtBy: { spec: 'libs/virt/src/libvirt-resize.spec.ts', tests: 'is told the new size' },
   },

@@ -9,7 +9,7 @@ import { connectVolume } from '../volume-devices.js';
  */
 export async function attachVolume(io: HostIo, { server, disk }: AttachVolume, step: Step): Promise<Outcome> {
   await presentGuest(io, server);
-  const source = await step(() => connectVolume(io, disk));
-  const guest = await step(() => io.virt.attachDisk(server, guestDisk(disk, source)));
+  const { device, keys } = await step(() => connectVolume(io, disk));
+  const guest = await step(() => io.virt.attachDisk(server, guestDisk(disk, device), keys));
   return { status: 'attached', disk: await measureDisk(io, disk, guest) };
 }

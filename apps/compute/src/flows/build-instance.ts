@@ -1,6 +1,6 @@
 import type { BuildInstance, Outcome } from '@novella/contracts';
 import { NovellaError } from '@novella/core';
-import type { GuestDisk, GuestSpec } from '@novella/virt';
+import type { GuestDisk, GuestSpec, VolumeKey } from '@novella/virt';
 import { type BootSource, decideBootSource, readBootImages } from '../boot-source.js';
 import { guestDisk, measureDisk } from '../guest-disks.js';
 import type { HostIo, Step } from '../host-io.js';
@@ -25,12 +25,15 @@ export async function buildInstance(io: HostIo, command: BuildInstance, step: St
     const { rootDisk } = boot;
     const rootPath = rootDisk && (await step(() => io.files.ensureRootDisk(server, rootDisk)));
     const disks: GuestDisk[] = [];
+    const keys: VolumeKey[] = [];
     for (const disk of command.volumes) {
       mine('device', () => disconnectVolume(io, server, disk));
-      disks.push(guestDisk(disk, await step(() => connectVolume(io, disk))));
+      const connected = await step(() => connectVolume(io, disk));
+      disks.push(guestDisk(disk, connected.device));
+      keys.push(...connected.keys);
     }
     mine('guest', () => io.virt.destroyGuest(server));
-    await step(() => io.virt.createGuest(guestSpec(io, command, boot, rootPath, disks)));
+    await step(() => io.virt.createGuest(guestSpec(io, command, boot, rootPath, disks), keys));
     return await readBack(io, command);
   } catch (error) {
     // A newer command has taken over: whatever is there now is its business.

@@ -5,7 +5,7 @@ import type { Guest, LiveResize } from '@novella/virt';
 import { presentGuest } from '../guest-disks.js';
 import type { HostIo, Step } from '../host-io.js';
 import { noteNextLength, undoOwnCut } from '../own-cut.js';
-import { connectVolume } from '../volume-devices.js';
+import { connectVolume, reach, volumeSize } from '../volume-devices.js';
 
 /**
  * Makes a guest see what its volume has grown to: the host's device first, then the running guest, each read back. A
@@ -20,10 +20,9 @@ export async function extendVolume(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { server, volume, connection, wantedBytes } = command;
-  const connector = io.connectors[connection.protocol];
 
   const before = attachedDisk(await presentGuest(io, server), volume);
-  const device = await step(() => connectVolume(io, command));
+  const { device } = await step(() => connectVolume(io, command));
   const hostBytes = await hostGrown(io, command, device, before.live, step, signal);
 
   // A guest that was off may have been started, with the old size, while the host's device grew.
@@ -40,7 +39,7 @@ export async function extendVolume(
     case 'resize': {
       const size = isGrownByHost(connection) ? targetBytes : await step(() => noteNextLength(io, command, device));
       const guestBytes = await step(() => plan.with.resizeDisk(server, volume, size));
-      return grown(await connector.size(connection), guestBytes, wantedBytes);
+      return grown(await volumeSize(io, command), guestBytes, wantedBytes);
     }
     default:
       return assertNever(plan);
@@ -57,12 +56,12 @@ async function hostGrown(
   signal: AbortSignal,
 ): Promise<Bytes> {
   const { connection, wantedBytes } = command;
-  const connector = io.connectors[connection.protocol];
+  const { connector, reachable } = reach(io, command);
   if (isGrownByHost(connection)) {
-    return live ? connector.size(connection) : step(() => connector.grow(connection, wantedBytes));
+    return live ? connector.size(reachable) : step(() => connector.grow(reachable, wantedBytes));
   }
   await step(() => undoOwnCut(io, command, device, wantedBytes));
-  return step(() => connector.rescan(connection, wantedBytes, signal));
+  return step(() => connector.rescan(reachable, wantedBytes, signal));
 }
 
 const larger = (one: Bytes, other: Bytes): Bytes => (one > other ? one : other);

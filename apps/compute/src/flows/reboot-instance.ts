@@ -38,8 +38,8 @@ export async function rebootInstance(
     default:
       assertNever(plan);
   }
-  await connectDisks(io, before, volumes, step);
-  const guest = await step(() => io.virt.startGuest(server));
+  const keys = await connectDisks(io, before, volumes, step);
+  const guest = await step(() => io.virt.startGuest(server, keys));
   if (guest.run !== null && guest.run === reboot.run) {
     throw new NovellaError('hypervisor-refused', 'the guest still runs as before its reboot', { server });
   }

@@ -9,7 +9,7 @@ import { connectDisks, powered } from '../powered-guest.js';
  * anew, it always is what attach and detach have made of it.
  */
 export async function startInstance(io: HostIo, { server, volumes }: StartInstance, step: Step): Promise<Outcome> {
-  await connectDisks(io, await presentGuest(io, server), volumes, step);
-  const guest = await step(() => io.virt.startGuest(server));
+  const keys = await connectDisks(io, await presentGuest(io, server), volumes, step);
+  const guest = await step(() => io.virt.startGuest(server, keys));
   return powered(io, guest, volumes);
 }

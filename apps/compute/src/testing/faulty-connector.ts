@@ -1,15 +1,16 @@
 import type { VolumeConnector, VolumeSecret } from '@novella/brick';
+import type { ConnectionInfo } from '@novella/core';
 
 export interface ConnectorFaults {
   /** The next call of a method fails so, before it does anything. */
   connector: Partial<Record<keyof VolumeConnector, Error>>;
 }
 
-export function faultyConnector(
-  connector: VolumeConnector,
+export function faultyConnector<Connection extends ConnectionInfo>(
+  connector: VolumeConnector<Connection>,
   faults: ConnectorFaults,
   onConnect: (secret: VolumeSecret | null) => void,
-): VolumeConnector {
+): VolumeConnector<Connection> {
   const guard = async <T>(method: keyof VolumeConnector, run: () => Promise<T>): Promise<T> => {
     const { [method]: fault, ...others } = faults.connector;
     faults.connector = others;
@@ -17,14 +18,16 @@ export function faultyConnector(
     return run();
   };
   return {
-    connect: (connection, secret) =>
+    connect: (volume) =>
       guard('connect', () => {
-        onConnect(secret);
-        return connector.connect(connection, secret);
+        onConnect(volume.secret);
+        return connector.connect(volume);
       }),
     disconnect: (connection) => guard('disconnect', () => connector.disconnect(connection)),
-    size: (connection) => guard('size', () => connector.size(connection)),
-    rescan: (connection, wanted, signal) => guard('rescan', () => connector.rescan(connection, wanted, signal)),
-    grow: (connection, wanted) => guard('grow', () => connector.grow(connection, wanted)),
+    size: (volume) => guard('size', () => connector.size(volume)),
+    rescan: (volume, wanted, signal) => guard('rescan', () => connector.rescan(volume, wanted, signal)),
+    grow: (volume, wanted) => guard('grow', () => connector.grow(volume, wanted)),
+    restore: (volume, wanted) => guard('restore', () => connector.restore(volume, wanted)),
+    isUsable: () => connector.isUsable(),
   };
 }

@@ -2,19 +2,24 @@ import { stat, truncate } from 'node:fs/promises';
 import { type Bytes, bytes } from '@novella/core';
 import type { FakeDriver, VirtDriver } from '@novella/virt';
 import { isQcow2, readQcow2Size, setQcow2Size } from './qcow2-header.js';
+import type { RbdImages } from './rbd-images.js';
 
 /** What a guest sees of a file: its length, or the size in its qcow2 header. */
 export const fileSize = async (path: string): Promise<Bytes> =>
   (await isQcow2(path)) ? readQcow2Size(path) : bytes((await stat(path)).size);
 
-/** A hypervisor that treats files as QEMU does: a resize sets the length of a raw one, and the size in a qcow2 header. */
-export function likeQemu(fake: FakeDriver, beforeCut: () => Promise<void>): VirtDriver {
+/**
+ * A hypervisor that treats files as QEMU does: a resize sets the length of a raw one, and the size in a qcow2 header; as it
+ * does that of an image in a Ceph cluster, also to less.
+ */
+export function likeQemu(fake: FakeDriver, images: RbdImages, beforeCut: () => Promise<void>): VirtDriver {
   const resizeDisk: NonNullable<VirtDriver['liveResize']>['resizeDisk'] = async (server, volume, size) => {
     const guest = await fake.guest(server);
     const disk = guest?.disks.find((one) => one.volume === volume);
     await beforeCut();
     if (disk !== undefined && size > (disk.guestBytes ?? 0)) {
-      await ((await isQcow2(disk.path)) ? setQcow2Size(disk.path, size) : truncate(disk.path, size));
+      if (images.sizes.has(disk.path)) images.sizes.set(disk.path, size);
+      else await ((await isQcow2(disk.path)) ? setQcow2Size(disk.path, size) : truncate(disk.path, size));
     }
     return fake.liveResize.resizeDisk(server, volume, size);
   };
@@ -27,11 +32,11 @@ export const withoutResize = (fake: FakeDriver): VirtDriver => ({
   hypervisor: () => fake.hypervisor(),
   guests: () => fake.guests(),
   guest: (server) => fake.guest(server),
-  createGuest: (spec) => fake.createGuest(spec),
+  createGuest: (spec, keys) => fake.createGuest(spec, keys),
   destroyGuest: (server) => fake.destroyGuest(server),
-  startGuest: (server) => fake.startGuest(server),
+  startGuest: (server, keys) => fake.startGuest(server, keys),
   stopGuest: (server, grace, signal) => fake.stopGuest(server, grace, signal),
-  attachDisk: (server, disk) => fake.attachDisk(server, disk),
+  attachDisk: (server, disk, keys) => fake.attachDisk(server, disk, keys),
   detachDisk: (server, volume) => fake.detachDisk(server, volume),
   onPowerState: (listener) => fake.onPowerState(listener),
   close: () => fake.close(),

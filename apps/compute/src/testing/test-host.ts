@@ -13,8 +13,11 @@ import type {
 } from '@novella/contracts';
 import {
   type AttachmentId,
+  type Bytes,
   bytes,
   type Clock,
+  type ConnectionInfo,
+  type ConnectionInfoOf,
   type HostName,
   type Log,
   NovellaError,
@@ -24,7 +27,7 @@ import {
   type VolumeId,
 } from '@novella/core';
 import { ImageDirectory } from '@novella/image';
-import { HostKey } from '@novella/sealing';
+import { HostKey, seal } from '@novella/sealing';
 import { FakeDriver, type VirtDriver } from '@novella/virt';
 import { commandHandlers } from '../command-handlers.js';
 import { EffectLocks } from '../effect-locks.js';
@@ -34,11 +37,13 @@ import { sleeplessClock, standingClock } from './clocks.js';
 import { type ConnectorFaults, faultyConnector } from './faulty-connector.js';
 import { fileSize, likeQemu, withoutResize } from './like-qemu.js';
 import { qcow2Header, setQcow2Size } from './qcow2-header.js';
+import { RbdImages } from './rbd-images.js';
 
 export const SERVER = '5e7e0000-0000-4000-8000-000000000001' as ServerId;
 export const OTHER_SERVER = '5e7e0000-0000-4000-8000-000000000002' as ServerId;
 export const HOST = 'compute-1' as HostName;
 export const MIB = 2 ** 20;
+export const CEPHX_KEY = 'AQBg2wxrRvy9OBAA+iQ0jS7cM63tldhy75VYnw==';
 export const NO_MESSAGE = { requestId: null, redelivered: false, userId: null };
 
 export const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -53,7 +58,7 @@ export interface TestHostOptions {
 /**
  * A compute host on temporary files: the real journal, locks, host key, connector and image directory, and a hypervisor in
  * memory that treats files as QEMU does: a resize sets a raw file's length, and the size in a qcow2 file's header. In the
- * place of `qemu-img` is a stand-in that edits the header.
+ * place of `qemu-img` is a stand-in that edits the header, in that of `rbd` a cluster in memory.
  */
 export async function testHost(options: TestHostOptions = {}): Promise<TestHost> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'novella-compute-')));
@@ -73,7 +78,7 @@ export interface HostFaults extends ConnectorFaults {
   report: Error | null;
 }
 
-export type TestVolume = VolumeDisk & { path: string };
+export type TestVolume<Connection = ConnectionInfo> = VolumeDisk & { connection: Connection; path: string };
 
 export class TestHost {
   readonly fake: FakeDriver;
@@ -87,6 +92,7 @@ export class TestHost {
   };
   readonly files: InstanceFiles;
   readonly connectors: Connectors;
+  readonly images = new RbdImages();
   /** What each connect was given. */
   readonly secrets: (VolumeSecret | null)[] = [];
   hostKey!: HostKey;
@@ -104,14 +110,25 @@ export class TestHost {
     options: TestHostOptions,
   ) {
     this.#clock = options.clock ?? standingClock;
-    this.fake = new FakeDriver({ deviceSize: ({ path }) => fileSize(path), clock: this.#clock });
-    this.virt =
-      options.withoutResize === true ? withoutResize(this.fake) : likeQemu(this.fake, () => this.faults.beforeCut());
-    this.files = new InstanceFiles(this.stateDir, spawnRunner);
-    const { local } = createConnectors({
-      local: { roots: [join(folder, 'volumes')], clock: sleeplessClock(), runner: this.#qemuImg },
+    this.fake = new FakeDriver({
+      deviceSize: (device) => this.sizeOf(device),
+      clock: this.#clock,
     });
-    this.connectors = { local: faultyConnector(local, this.faults, (secret) => this.secrets.push(secret)) };
+    this.virt =
+      options.withoutResize === true
+        ? withoutResize(this.fake)
+        : likeQemu(this.fake, this.images, () => this.faults.beforeCut());
+    this.files = new InstanceFiles(this.stateDir, spawnRunner);
+    const io = { clock: sleeplessClock(), runner: this.#runner };
+    const { local, rbd } = createConnectors({
+      local: { roots: [join(folder, 'volumes')], ...io },
+      rbd: { cephDir: join(folder, 'ceph'), ...io },
+    });
+    const noteSecret = (secret: VolumeSecret | null): unknown => this.secrets.push(secret);
+    this.connectors = {
+      local: faultyConnector(local, this.faults, noteSecret),
+      rbd: faultyConnector(rbd, this.faults, noteSecret),
+    };
   }
 
   get stateDir(): string {
@@ -157,7 +174,7 @@ export class TestHost {
     number: number,
     mib: number,
     { format = 'raw', shareable = false }: { format?: 'raw' | 'qcow2'; shareable?: boolean } = {},
-  ): Promise<TestVolume> {
+  ): Promise<TestVolume<ConnectionInfoOf<'local'>>> {
     const path = join(this.folder, 'volumes', `volume-${number}`);
     await writeFile(path, format === 'raw' ? '' : qcow2Header(mib * MIB));
     if (format === 'raw') await truncate(path, mib * MIB);
@@ -171,6 +188,45 @@ export class TestHost {
       sealedSecret: null,
       path,
     };
+  }
+
+  /** A volume as an image of so many MiB in the cluster, whose user is let in with the key that comes with it. */
+  rbdVolume(number: number, mib: number): TestVolume {
+    const image = `volume-${number}`;
+    this.images.sizes.set(`volumes/${image}`, mib * MIB);
+    const attachment = `a0000000-0000-4000-8000-00000000000${number}` as AttachmentId;
+    return {
+      volume: `00000000-0000-4000-8000-00000000000${number}` as VolumeId,
+      attachment,
+      connection: {
+        protocol: 'rbd',
+        format: 'raw',
+        pool: 'volumes',
+        image,
+        monitors: [{ host: '10.0.0.1', port: 6789 }],
+        cluster: 'ceph',
+        auth: { username: 'cinder', secretUuid: null },
+        discard: true,
+        accessMode: 'rw',
+        encrypted: false,
+      },
+      device: `vd${'abcdefgh'.charAt(number)}`,
+      bus: 'virtio',
+      shareable: false,
+      sealedSecret: seal(this.hostKey.publicKey, { keyring: CEPHX_KEY }, attachment),
+      path: `volumes/${image}`,
+    };
+  }
+
+  /** What the host has of a volume, or of another path. */
+  async sizeOf({ path }: { readonly path: string }): Promise<Bytes> {
+    return this.images.sizes.has(path) ? bytes(this.images.size(path)) : fileSize(path);
+  }
+
+  /** What the volume service does, to less as well. */
+  async setSize({ connection, path }: TestVolume, mib: number): Promise<void> {
+    if (connection.protocol === 'rbd') this.images.sizes.set(path, mib * MIB);
+    else await truncate(path, mib * MIB);
   }
 
   token(fence = (this.#fence += 1), operation = 1): CommandToken {
@@ -262,8 +318,9 @@ export class TestHost {
     return Promise.resolve();
   }
 
-  readonly #qemuImg: ProcessRunner = {
+  readonly #runner: ProcessRunner = {
     run: async (argv, options) => {
+      if (argv[0] === 'rbd') return this.images.run(argv, options);
       if (argv[0] !== 'qemu-img') return spawnRunner.run(argv, options);
       const stderr = await this.faults.qemuImg();
       if (stderr !== null) return { code: 1, stdout: '', stderr };

@@ -21,7 +21,7 @@ export const flavorView = (flavor: Flavor, call: ApiCall) => ({
   'OS-FLV-EXT-DATA:ephemeral': flavor.ephemeralGib,
   'OS-FLV-DISABLED:disabled': flavor.disabled,
   'os-flavor-access:is_public': flavor.isPublic,
-  rxtx_factor: 1,
+  rxtx_factor: flavor.rxtxFactor,
   links: flavorLinks(flavor, call),
   ...descriptionView(flavor, call),
   ...(has(call.microversion, 'flavors.extra-specs') &&

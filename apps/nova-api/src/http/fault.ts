@@ -61,6 +61,7 @@ export const HTTP_STATUS = {
   'host-renamed': 500,
   'sender-refused': 500,
   'secret-unreadable': 500,
+  'volume-key-missing': 500,
   'volume-not-attached': 404,
   'volume-detached': 404,
   'volume-not-found': 404,
@@ -106,8 +107,8 @@ export function webobAnswer(status: keyof typeof WEBOB, accept: string | undefin
     return { contentType: 'text/html; charset=UTF-8', body: page };
   }
   if (wanted.includes('json')) {
-    const body = JSON.stringify({ message: `${text}<br /><br />\n${detail}\n\n\n`, code: `${status} ${title}`, title });
+    const body = JSON.stringify({ message: `${text}<br /><br />\n${detail}\n\n`, code: `${status} ${title}`, title });
     return { contentType: 'application/json', body };
   }
-  return { contentType: 'text/plain; charset=UTF-8', body: `${status} ${title}\n\n${text}\n\n${detail}\n\n` };
+  return { contentType: 'text/plain; charset=UTF-8', body: `${status} ${title}\n\n${text}\n\n ${detail}  ` };
 }

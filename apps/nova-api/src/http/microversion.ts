@@ -14,9 +14,12 @@ export const formatMicroversion = (version: Microversion): string => `2.${versio
 
 /** First microversion with the change. */
 export const SINCE = {
+  'keypairs.type': minor(2),
   'servers.extended-attributes': minor(3),
   'servers.volumes-attached.delete-on-termination': minor(3),
+  'flavors.no-access-to-public': minor(7),
   'servers.locked': minor(9),
+  'keypairs.of-another-user': minor(10),
   'services.forced-down': minor(11),
   'servers.host-status': minor(16),
   'servers.description': minor(19),
@@ -25,8 +28,12 @@ export const SINCE = {
   'hypervisors.cpu-info-object': minor(28),
   'servers.create.first-device-tags': minor(32),
   'hypervisors.paging': minor(33),
+  'keypairs.paging': minor(35),
+  /** The proxies of networks and images went; so did their quotas. */
+  'quotas.without-networks': minor(36),
   'servers.create.networks-required': minor(37),
   'servers.list.status-checked': minor(38),
+  'limits.without-image-metadata': minor(39),
   'servers.create.device-tags': minor(42),
   'servers.flavor-embedded': minor(47),
   'attachments.create.tag': minor(49),
@@ -36,6 +43,7 @@ export const SINCE = {
   /** Services and hypervisors go by uuid; searching them moves into queries. */
   'hosts.by-uuid': minor(53),
   'flavors.description': minor(55),
+  'quotas.without-files': minor(57),
   'actions.updated-at-and-paging': minor(58),
   multiattach: minor(60),
   'flavors.extra-specs': minor(61),
@@ -55,9 +63,11 @@ export const SINCE = {
   'events.accelerator-request-bound': minor(82),
   'servers.list.more-filters': minor(83),
   'actions.event-details': minor(84),
+  'flavors.extra-specs-checked': minor(86),
   'hypervisors.uptime': minor(88),
   'attachments.ids': minor(89),
   'servers.hostname': minor(90),
+  'keypairs.imported-only': minor(92),
   'events.volume-reimaged': minor(93),
   'servers.create.hostname-fqdn': minor(94),
   'servers.pinned-availability-zone': minor(96),
@@ -70,6 +80,7 @@ export const UNTIL = {
   'servers.create.personality': minor(56),
   /** What hosts have and use, and its sums; also the route of the uptime. */
   'hypervisors.capacity': minor(87),
+  'keypairs.generation': minor(91),
   'servers.create.hostname-short': minor(93),
 } as const satisfies Record<string, Microversion>;
 

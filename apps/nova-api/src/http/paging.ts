@@ -1,10 +1,12 @@
 import type { Links } from './links.js';
 
-/** The page size that a request gets: what it asks for, at most `maxLimit`; 0 and absence mean the most. */
-export function pageLimit(asked: string | undefined, maxLimit: number): number {
-  const wanted = Number(asked ?? 0);
-  return wanted === 0 ? maxLimit : Math.min(wanted, maxLimit);
-}
+/** The page size of a list with markers: what is asked for, at most `maxLimit`. A page of 0 is empty, as in Nova. */
+export const pageLimit = (asked: string | undefined, maxLimit: number): number =>
+  Math.min(Number(asked ?? maxLimit), maxLimit);
+
+/** The page size of a list with offsets, where Nova takes 0 for the most. */
+export const offsetLimit = (asked: string | undefined, maxLimit: number): number =>
+  pageLimit(Number(asked ?? 0) === 0 ? undefined : asked, maxLimit);
 
 /** The link to the page after `marker`: the same query with another marker. */
 export function nextPageLink(

@@ -66,6 +66,8 @@ function check<T extends object>(
   const errors = validateSync(parsed, {
     whitelist: true,
     forbidNonWhitelisted: options.unknownKeys === 'refuse',
+    // A class may have no rule at all at an early microversion.
+    forbidUnknownValues: false,
     skipUndefinedProperties: true,
     always: true,
     groups: [formatMicroversion(at.microversion)],

@@ -24,6 +24,10 @@ export function Rule(name: string, why: Why, versions: Versions = {}): PropertyD
 
 export const Required = (versions: Versions = {}): PropertyDecorator => IsDefined(versions);
 
+/** It must be there, and may be null where another rule allows that. */
+export const RequiredOrNull = (versions: Versions = {}): PropertyDecorator =>
+  ValidateBy({ name: 'isDefined', validator: { validate: (value) => value !== undefined } }, versions);
+
 export interface TextLimits {
   readonly min?: number;
   readonly max?: number;
@@ -85,13 +89,23 @@ export const Time = (versions?: Versions): PropertyDecorator =>
     versions,
   );
 
-const TRUE = [true, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't'];
-const FALSE = [false, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f'];
-/** A boolean or one of the words that oslo takes for one; read it with `isTrue`. */
+const TRUE = [true, 'True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes'];
+const FALSE = [false, 'False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no'];
+/** A boolean or one of the words that Nova's schemas take for one; read it with `isTrue`. */
 export const Boolish = (versions?: Versions): PropertyDecorator => OneOf([...TRUE, ...FALSE], versions);
 export const isTrue = (value: unknown): boolean => TRUE.includes(value as boolean | string);
 
-export const Whole = (limits: { min: number; nullable?: true; text?: true }, versions?: Versions): PropertyDecorator =>
+/** Words for booleans in queries, which are more (oslo's bool_from_string); null for others. */
+export function readBoolean(text: string): boolean | null {
+  const word = text.trim().toLowerCase();
+  if (['1', 't', 'true', 'on', 'y', 'yes'].includes(word)) return true;
+  return ['0', 'f', 'false', 'off', 'n', 'no'].includes(word) ? false : null;
+}
+
+export const Whole = (
+  limits: { min: number; max?: number; nullable?: true; text?: true },
+  versions?: Versions,
+): PropertyDecorator =>
   Rule(
     'whole',
     (value) => {
@@ -101,7 +115,9 @@ export const Whole = (limits: { min: number; nullable?: true; text?: true }, ver
       if (typeof number !== 'number' || !Number.isSafeInteger(number)) {
         return `${pythonRepr(value)} is not of type 'integer'`;
       }
-      return number < limits.min ? `${pythonRepr(value)} is less than the minimum of ${limits.min}` : null;
+      if (number < limits.min) return `${pythonRepr(value)} is less than the minimum of ${limits.min}`;
+      const { max = Number.MAX_SAFE_INTEGER } = limits;
+      return number > max ? `${pythonRepr(value)} is greater than the maximum of ${max}` : null;
     },
     versions,
   );
@@ -109,21 +125,24 @@ export const Whole = (limits: { min: number; nullable?: true; text?: true }, ver
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
 const whyNotObject: Why = (value) => (isObject(value) ? null : `${pythonRepr(value)} is not of type 'object'`);
 
+const whyNotMapOf =
+  (item: Why): Why =>
+  (value) => {
+    if (!isObject(value)) return whyNotObject(value);
+    for (const [key, inner] of Object.entries(value as object)) {
+      if (!/^[a-zA-Z0-9-_:. ]{1,255}$/.test(key)) return `${pythonRepr(key)} is not a valid key`;
+      const why = item(inner);
+      if (why !== null) return why;
+    }
+    return null;
+  };
 /** Metadata: short keys, short texts. */
-export const TextMap = (versions?: Versions): PropertyDecorator =>
-  Rule(
-    'textMap',
-    (value) => {
-      if (!isObject(value)) return whyNotObject(value);
-      for (const [key, item] of Object.entries(value as object)) {
-        if (!/^[a-zA-Z0-9-_:. ]{1,255}$/.test(key)) return `${pythonRepr(key)} is not a valid key`;
-        const why = whyNotText({ max: 255 })(item);
-        if (why !== null) return why;
-      }
-      return null;
-    },
-    versions,
-  );
+export const whyNotTextMap = whyNotMapOf(whyNotText({ max: 255 }));
+export const TextMap = (versions?: Versions): PropertyDecorator => Rule('textMap', whyNotTextMap, versions);
+/** As metadata, where a value may be a number too. */
+export const whyNotExtraSpecs = whyNotMapOf((value) =>
+  whyNotText({ max: 255 })(typeof value === 'number' ? String(value) : value),
+);
 
 export const AnyObject = (versions?: Versions): PropertyDecorator => Rule('object', whyNotObject, versions);
 export const Anything = (versions?: Versions): PropertyDecorator => Rule('anything', () => null, versions);

@@ -236,7 +236,7 @@ describe('POST /servers', () => {
   });
 
   it('keeps a flavor without a disk for administrators and servers that boot from a volume', async () => {
-    await api.store.putFlavor({ ...FLAVOR, id: 'zero', rootGib: 0 });
+    await api.store.createFlavor({ ...FLAVOR, id: 'zero', name: 'zero', rootGib: 0 });
     expect((await create({ flavorRef: 'zero' })).code).toBe(403);
     expect((await create({ flavorRef: 'zero' }, { as: ADMIN })).code).toBe(202);
     const fromVolume = { flavorRef: 'zero', imageRef: undefined, block_device_mapping_v2: [bootVolume] };

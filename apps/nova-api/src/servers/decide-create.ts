@@ -1,6 +1,7 @@
 import { type BlockDeviceMappingId, gib, gibToBytes, type ServerId, type VolumeId } from '@novella/core';
 import type { Image } from '@novella/image';
-import type { Flavor, NewBlockDeviceMapping, NewInstance } from '@novella/persistence';
+import type { Flavor, ListedFlavor, NewBlockDeviceMapping, NewInstance } from '@novella/persistence';
+import { isVisible } from '../flavors/visible-flavor.js';
 import { ApiFault } from '../http/fault.js';
 import { has } from '../http/microversion.js';
 import { allows } from '../http/policy.js';
@@ -12,7 +13,7 @@ import type { ServerRequest } from './server-request.js';
 
 /** Whether the server can be made of what was found, and what to write. Mirrors nova:nova/compute/api.py create. */
 export interface CreateFacts {
-  readonly flavor: Flavor | null;
+  readonly flavor: ListedFlavor | null;
   /** null when none was asked for or there is none. */
   readonly image: Image | null;
   readonly volumes: ReadonlyMap<VolumeId, VolumeFacts>;
@@ -29,8 +30,7 @@ export function decideCreate(
   call: Pick<ApiCall, 'context' | 'microversion'>,
   newId: () => string,
 ): NewServer {
-  const { flavor } = facts;
-  if (flavor === null || flavor.disabled) throw new ApiFault(400, `Flavor ${request.flavorRef} could not be found.`);
+  const flavor = usableFlavor(request.flavorRef, facts, call);
   if (request.imageRef === null) checkBootVolume(request, facts, flavor);
   else checkImage(request.imageRef, facts.image, flavor, call);
   const diskBus = rootBus(request, facts);
@@ -68,6 +68,15 @@ export function decideCreate(
       };
     }),
   };
+}
+
+/** As servers keep it: without who else may use it. */
+function usableFlavor(ref: string, { flavor: found }: CreateFacts, { context }: Pick<ApiCall, 'context'>): Flavor {
+  if (found === null || found.disabled || !isVisible(found, context)) {
+    throw new ApiFault(400, `Flavor ${ref} could not be found.`);
+  }
+  const { projects: _others, ...flavor } = found;
+  return flavor;
 }
 
 function checkImage(

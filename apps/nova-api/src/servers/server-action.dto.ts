@@ -1,4 +1,3 @@
-import { ApiFault } from '../http/fault.js';
 import { ObjectOf, OneOf, Required, Rule } from '../http/rules.js';
 import { pythonRepr } from '../http/python-repr.js';
 
@@ -28,12 +27,4 @@ class ConsoleOutputDto {
 }
 export class ConsoleOutputBody {
   @Required() @ObjectOf(() => ConsoleOutputDto) readonly 'os-getConsoleOutput'!: ConsoleOutputDto;
-}
-
-/** The one key of the body. Mirrors nova:nova/api/openstack/wsgi.py action_peek. */
-export function actionOf(body: unknown): string {
-  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
-  const [name, ...others] = isObject ? Object.keys(body) : [];
-  if (name === undefined || others.length > 0) throw new ApiFault(400, 'Malformed request body');
-  return name;
 }

@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, Inject, Param, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { ApiFault } from '../http/fault.js';
+import { actionOf, noSuchAction } from '../http/action.js';
 import { parseBody } from '../http/parse-request.js';
 import { authorize, type RuleName } from '../http/policy.js';
 import { type ApiCall, Call } from '../http/request-context.js';
@@ -8,7 +8,7 @@ import { type NovaApiPorts, PORTS } from '../ports.js';
 import { consoleOutput } from './console-output.js';
 import type { PowerAction } from './decide-power.js';
 import { requestPower } from './request-power.js';
-import { actionOf, ConsoleOutputBody, RebootBody } from './server-action.dto.js';
+import { ConsoleOutputBody, RebootBody } from './server-action.dto.js';
 import { visibleInstance } from './visible-instance.js';
 
 /** What a server is told to do: one key in the body names it. */
@@ -42,7 +42,7 @@ export class ServerActionsController {
         return { output: await consoleOutput(this.io, server, length ?? null) };
       }
       default:
-        throw new ApiFault(400, `There is no such action: ${action.slice(0, 255)}`);
+        throw noSuchAction(action);
     }
   }
 

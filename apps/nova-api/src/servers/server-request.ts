@@ -46,7 +46,7 @@ export function readServerRequest(body: CreateServerDto): ServerRequest {
   return {
     name: server.name,
     description: server.description ?? null,
-    flavorRef: String(server.flavorRef),
+    flavorRef: idOfLink(String(server.flavorRef)),
     imageRef,
     metadata: server.metadata ?? {},
     availabilityZone: server.availability_zone ?? null,
@@ -150,6 +150,9 @@ function readDevice(device: BlockDeviceDto, imageRef: string | null): RequestedV
     deleteOnTermination: isTrue(device.delete_on_termination),
   };
 }
+
+/** A flavor may be named by a link to it. */
+const idOfLink = (reference: string): string => reference.split('?', 1)[0]?.split('/').at(-1) ?? '';
 
 const withDev = (name: string): string => (name.startsWith('/dev/') ? name : `/dev/${name}`);
 

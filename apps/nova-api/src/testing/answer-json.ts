@@ -3,6 +3,7 @@ import type { ServerId } from '@novella/core';
 /** What tests read out of answers; which part is there depends on the answer. */
 export interface AnswerJson {
   readonly badRequest: FaultJson;
+  readonly forbidden: FaultJson;
   readonly itemNotFound: FaultJson;
   readonly conflictingRequest: FaultJson;
   readonly computeFault: FaultJson;
@@ -14,6 +15,15 @@ export interface AnswerJson {
   readonly flavor: Readonly<Record<string, unknown>>;
   readonly flavors: readonly { readonly id: string }[];
   readonly flavors_links?: readonly LinkJson[];
+  readonly flavor_access: readonly { readonly flavor_id: string; readonly tenant_id: string }[];
+  readonly extra_specs: Readonly<Record<string, string>>;
+  readonly keypair: Readonly<Record<string, unknown>>;
+  readonly keypairs: readonly { readonly keypair: Readonly<Record<string, unknown>> }[];
+  readonly keypairs_links?: readonly LinkJson[];
+  readonly limits: { readonly rate: readonly unknown[]; readonly absolute: Readonly<Record<string, number>> };
+  readonly quota_set: Readonly<Record<string, unknown>>;
+  readonly extension: Readonly<Record<string, unknown>>;
+  readonly extensions: readonly Readonly<Record<string, unknown>>[];
   readonly volumeAttachment: AttachmentJson;
   readonly volumeAttachments: readonly AttachmentJson[];
   readonly instanceAction: ActionJson;

@@ -40,6 +40,7 @@ export const FLAVOR: Flavor = {
   rootGib: 1,
   ephemeralGib: 0,
   swapMib: 0,
+  rxtxFactor: 1,
   isPublic: true,
   disabled: false,
   description: 'the smallest',
@@ -69,7 +70,7 @@ export async function startNovaApi(
   ports: Partial<NovaApiPorts> = {},
 ) {
   const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
-  await store.putFlavor(FLAVOR);
+  await store.createFlavor(FLAVOR);
   const cinder = new VolumeSimulator();
   const hosts = new HostSimulator();
   const removed: RemovedHosts = { hosts: [], fault: null };

@@ -2,7 +2,7 @@ import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query } from '@
 import type { BlockDeviceMapping, Instance } from '@novella/persistence';
 import { RequestBody } from '../http/body.decorator.js';
 import { has } from '../http/microversion.js';
-import { pageLimit } from '../http/paging.js';
+import { offsetLimit } from '../http/paging.js';
 import { parseQuery } from '../http/parse-request.js';
 import { authorize } from '../http/policy.js';
 import { type ApiCall, Call } from '../http/request-context.js';
@@ -32,7 +32,7 @@ export class VolumeAttachmentsController {
     authorize(call.context, 'os_compute_api:os-volumes-attachments:index', instance);
     const first = Number(offset ?? 0);
     const shown = (await this.mappings(instance))
-      .slice(first, first + pageLimit(limit, this.io.config.maxLimit))
+      .slice(first, first + offsetLimit(limit, this.io.config.maxLimit))
       .filter((mapping) => isShown(mapping, call.microversion));
     return { volumeAttachments: shown.map((mapping) => volumeAttachmentView(mapping, call.microversion)) };
   }

@@ -10,13 +10,13 @@ import { type InstanceRow, type Tables, toAction, toInstance, toMapping } from '
 
 export function memoryApi(db: Tables): ApiStore {
   return {
-    flavors: () =>
-      db.atomically(() => [...db.flavors.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))),
-    flavor: (id) => db.atomically(() => db.flavors.get(storableText(id)) ?? null),
-    putFlavor: (flavor) =>
+    usage: ({ projectId, userId }) =>
       db.atomically(() => {
-        const row = storable(flavor);
-        db.flavors.set(row.id, row);
+        const counted = [...db.instances.values()].filter(
+          (row) => row.deletedAt === null && row.projectId === projectId && (userId === null || row.userId === userId),
+        );
+        const sum = (part: 'vcpus' | 'memoryMib') => counted.reduce((total, { flavor }) => total + flavor[part], 0);
+        return { instances: counted.length, cores: sum('vcpus'), memoryMib: sum('memoryMib') };
       }),
     instance: (id) =>
       db.atomically(() => {

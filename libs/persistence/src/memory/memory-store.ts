@@ -1,7 +1,9 @@
 import type { Store } from '../store.js';
 import { memoryApi } from './api.js';
 import { memoryEngine } from './engine.js';
+import { memoryFlavors } from './flavors.js';
 import { memoryHosts } from './hosts.js';
+import { memoryKeyPairs } from './key-pairs.js';
 import { memoryOperator } from './operator.js';
 import { type MemoryStoreOptions, Tables } from './tables.js';
 
@@ -10,6 +12,8 @@ export function openMemoryStore(options: MemoryStoreOptions): Store {
   const tables = new Tables(options);
   return {
     ...memoryApi(tables),
+    ...memoryFlavors(tables),
+    ...memoryKeyPairs(tables),
     ...memoryEngine(tables),
     ...memoryHosts(tables),
     ...memoryOperator(tables),

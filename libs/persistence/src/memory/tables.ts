@@ -11,10 +11,11 @@ import {
   type RequestId,
   type ServerId,
 } from '@novella/core';
+import type { ListedFlavor } from '../flavor-store.js';
+import type { KeyPair } from '../key-pair-store.js';
 import type {
   BlockDeviceMapping,
   Capacity,
-  Flavor,
   Instance,
   InstanceAction,
   InstanceActionEvent,
@@ -58,7 +59,7 @@ export interface MemoryStoreOptions {
 }
 
 export class Tables {
-  readonly flavors = new Map<string, Flavor>();
+  readonly flavors = new Map<string, ListedFlavor>();
   readonly instances = new Map<ServerId, InstanceRow>();
   readonly mappings = new Map<BlockDeviceMappingId, MappingRow>();
   readonly services = new Map<string, ServiceRow>();
@@ -67,8 +68,10 @@ export class Tables {
   readonly actions = new Map<ServerId, ActionRow[]>();
   readonly externalEvents: { event: PostedEvent; requester: Requester; operation: OperationId | null; at: Date }[] = [];
   readonly exclusive = new Set<string>();
+  readonly keyPairs = new Map<number, KeyPair>();
   fence = 0;
   instanceNumber = 0;
+  keyPairNumber = 0;
   closed = false;
   readonly uuid: () => string;
 

@@ -1,11 +1,10 @@
 import type { ServerId } from '@novella/core';
 import { byDevice } from '../devices.js';
-import type { BlockDeviceMapping, Flavor, InstanceAction } from '../records.js';
+import type { BlockDeviceMapping, InstanceAction } from '../records.js';
 import { type ApiStore, EVERY_PROJECT, type ServerListQuery } from '../store.js';
 import { storable, storableText } from '../text.js';
 import type { Database } from './database.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
-import { FlavorRow } from './entities/flavor.entity.js';
 import { InstanceActionEventRow, InstanceActionRow } from './entities/instance-action.entity.js';
 import { InstanceRow } from './entities/instance.entity.js';
 import { acceptExternalEvents } from './external-events.js';
@@ -13,18 +12,18 @@ import { requestDelete } from './request-delete.js';
 import { requestDetach } from './request-detach.js';
 import { requestPower } from './request-power.js';
 import { abandonReservations, confirmReservations, createInstance, reserveAttachment } from './reservations.js';
-import { toAction, toFlavor, toInstance, toMapping } from './rows.js';
+import { toAction, toInstance, toMapping } from './rows.js';
 import { In, IsNull } from 'typeorm';
 
 export function sqlApi(db: Database): ApiStore {
   return {
-    flavors: async () =>
-      (await db.entities((manager) => manager.find(FlavorRow, { order: { id: 'asc' } }))).map(toFlavor),
-    flavor: async (id) => {
-      const row = await db.entities((manager) => manager.findOneBy(FlavorRow, { id: storableText(id) }));
-      return row === null ? null : toFlavor(row);
+    usage: async ({ projectId, userId }) => {
+      const [row] = await db.query<{ instances: number; cores: number; memory_mib: number }>(USAGE, [
+        storableText(projectId),
+        userId === null ? null : storableText(userId),
+      ]);
+      return { instances: row?.instances ?? 0, cores: row?.cores ?? 0, memoryMib: row?.memory_mib ?? 0 };
     },
-    putFlavor: (flavor) => putFlavor(db, storable(flavor)),
     instance: async (id) => {
       const row = await db.entities((manager) => manager.findOneBy(InstanceRow, { id, deleted_at: IsNull() }));
       return row === null ? null : toInstance(row);
@@ -60,22 +59,11 @@ export function sqlApi(db: Database): ApiStore {
   };
 }
 
-async function putFlavor(db: Database, flavor: Flavor): Promise<void> {
-  const row = {
-    id: flavor.id,
-    name: flavor.name,
-    vcpus: flavor.vcpus,
-    memory_mib: flavor.memoryMib,
-    root_gib: flavor.rootGib,
-    ephemeral_gib: flavor.ephemeralGib,
-    swap_mib: flavor.swapMib,
-    is_public: flavor.isPublic,
-    disabled: flavor.disabled,
-    description: flavor.description,
-    extra_specs: flavor.extraSpecs,
-  };
-  await db.entities((manager) => manager.upsert(FlavorRow, row, ['id']));
-}
+const USAGE = `
+  select count(*)::integer as instances,
+    coalesce(sum((flavor -> 'vcpus')::integer), 0)::double precision as cores,
+    coalesce(sum((flavor -> 'memoryMib')::integer), 0)::double precision as memory_mib
+  from instance where project_id = $1 and deleted_at is null and ($2::text is null or user_id = $2)`;
 
 async function instances(db: Database, query: ServerListQuery) {
   const { projectId, marker } = query;

@@ -6,11 +6,14 @@ import { ExternalEventRow } from './entities/external-event.entity.js';
 import { FlavorRow } from './entities/flavor.entity.js';
 import { InstanceActionEventRow, InstanceActionRow } from './entities/instance-action.entity.js';
 import { InstanceRow } from './entities/instance.entity.js';
+import { KeyPairRow } from './entities/key-pair.entity.js';
 import { OperationRow } from './entities/operation.entity.js';
 import { ServiceRow } from './entities/service.entity.js';
 import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
 import { ThreeHosts1700000000001 } from './migrations/1700000000001-three-hosts.js';
 import { RequestersWithoutProject1700000000011 } from './migrations/1700000000011-requesters-without-project.js';
+import { KeyPairs1700000000021 } from './migrations/1700000000021-key-pairs.js';
+import { FlavorsAreManaged1700000000022 } from './migrations/1700000000022-flavors-are-managed.js';
 
 export interface PoolOptions {
   readonly url: string;
@@ -20,7 +23,13 @@ export interface PoolOptions {
 }
 
 /** In the order in which they are applied. */
-export const MIGRATIONS = [Initial1700000000000, ThreeHosts1700000000001, RequestersWithoutProject1700000000011];
+export const MIGRATIONS = [
+  Initial1700000000000,
+  ThreeHosts1700000000001,
+  RequestersWithoutProject1700000000011,
+  KeyPairs1700000000021,
+  FlavorsAreManaged1700000000022,
+];
 
 /** To a new connection, or to one of the pool's that is free. */
 export const CONNECT_TIMEOUT_MS = 5_000;
@@ -80,6 +89,7 @@ const SCHEMA = {
     InstanceActionEventRow,
     InstanceActionRow,
     InstanceRow,
+    KeyPairRow,
     OperationRow,
     ServiceRow,
   ],

@@ -4,7 +4,9 @@ import { sqlApi } from './api.js';
 import { connectionPool, dataSourceOver } from './data-source.js';
 import { Database } from './database.js';
 import { sqlEngine } from './engine.js';
+import { sqlFlavors } from './flavors.js';
 import { sqlHosts } from './hosts.js';
+import { sqlKeyPairs } from './key-pairs.js';
 import { sqlOperator } from './operator.js';
 
 export interface SqlStoreOptions {
@@ -34,6 +36,8 @@ export function openSqlStore(options: SqlStoreOptions): Promise<Store> {
   db.initialize().catch(() => undefined);
   return Promise.resolve({
     ...sqlApi(db),
+    ...sqlFlavors(db),
+    ...sqlKeyPairs(db),
     ...sqlEngine(db),
     ...sqlHosts(db),
     ...sqlOperator(db),

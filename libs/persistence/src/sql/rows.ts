@@ -2,7 +2,6 @@ import { type Bytes, bytesFromBigint, gib } from '@novella/core';
 import type {
   BlockDeviceMapping,
   Capacity,
-  Flavor,
   Instance,
   InstanceAction,
   InstanceActionEvent,
@@ -11,7 +10,6 @@ import type {
   Service,
 } from '../records.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
-import type { FlavorRow } from './entities/flavor.entity.js';
 import type { InstanceActionEventRow, InstanceActionRow } from './entities/instance-action.entity.js';
 import type { InstanceRow } from './entities/instance.entity.js';
 import type { OperationRow } from './entities/operation.entity.js';
@@ -29,22 +27,6 @@ const time = (value: Date | string): Date => new Date(value);
 const timeOrNull = (value: Date | string | null): Date | null => (value === null ? null : new Date(value));
 const size = (value: string | number): Bytes => bytesFromBigint(BigInt(value));
 const sizeOrNull = (value: string | number | null): Bytes | null => (value === null ? null : size(value));
-
-export function toFlavor(row: FlavorRow): Flavor {
-  return {
-    id: row.id,
-    name: row.name,
-    vcpus: row.vcpus,
-    memoryMib: row.memory_mib,
-    rootGib: row.root_gib,
-    ephemeralGib: row.ephemeral_gib,
-    swapMib: row.swap_mib,
-    isPublic: row.is_public,
-    disabled: row.disabled,
-    description: row.description,
-    extraSpecs: row.extra_specs,
-  };
-}
 
 export function toInstance(row: InstanceRow | InJson<InstanceRow>): Instance {
   return {

@@ -37,6 +37,14 @@ export const OBEYS_POWER_BUTTON: MachineCode = [
   ...POWERS_OFF,
 ];
 
+const SERIAL_PORT = [0xf8, 0x03];
+
+/** Writes a text of ASCII to the serial console. */
+export const says = (text: string): MachineCode => [
+  ...loadDx(SERIAL_PORT),
+  ...[...Buffer.from(text)].flatMap((character) => [0xb0, character, 0xee]), // mov al, character; out dx, al
+];
+
 const SMALLEST_DISK = 2 ** 20;
 
 /** A bootable disk: one sector of code, and as much as a BIOS takes for a disk. */
