@@ -125,7 +125,7 @@ export async function selectServers(
 }
 
 function usableFilters(query: ListServersQuery, { context, microversion }: Asker): ListServersQuery {
-  if (allows(context, 'os_compute_api:servers:allow_all_filters', { projectId: null })) return query;
+  if (allows(context, 'os_compute_api:servers:allow_all_filters', context)) return query;
   const usable = Object.entries(query).filter(([name]) => {
     const since = FOR_EVERYBODY[name as FilterName];
     return since !== undefined && (since === 'always' || has(microversion, since));
@@ -190,7 +190,7 @@ function ownerOf(
   const user = filters.user_id === undefined ? {} : { userId: filters.user_id as UserId };
   const asksAll = filters.all_tenants !== undefined && (filters.all_tenants === '' || booleanOf(filters.all_tenants));
   if (!asksAll) return context.projectId === null ? null : { projectId: context.projectId, ...user };
-  authorize(context, `os_compute_api:servers:${where}:get_all_tenants`, { projectId: null });
+  authorize(context, `os_compute_api:servers:${where}:get_all_tenants`, context);
   const named = (filters.tenant_id ?? filters.project_id) as ProjectId | undefined;
   return { projectId: named ?? EVERY_PROJECT, ...user };
 }
