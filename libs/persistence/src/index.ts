@@ -25,6 +25,7 @@ export {
   type ServerStore,
   type TagsChange,
 } from './server-store.js';
+export type { Requester } from './requester.js';
 export { EVERY_PROJECT } from './every-project.js';
 export { rootDeviceName } from './server-changes.js';
 export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';
@@ -38,7 +39,6 @@ export type {
   OperationFacts,
   PostedEvent,
   RecordChanges,
-  Requester,
   ServiceReportInput,
   Store,
 } from './store.js';

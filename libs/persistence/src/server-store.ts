@@ -1,7 +1,7 @@
 import type { HostName, PowerState, ProjectId, ServerId, TaskState, UserId, VmState } from '@novella/core';
 import type { EVERY_PROJECT } from './every-project.js';
 import type { Instance } from './records.js';
-import type { Requester } from './store.js';
+import type { Requester } from './requester.js';
 
 /** What is listed of servers, how it is sorted, and what changes of them without a host. */
 
