@@ -7,6 +7,7 @@ import {
   minutes,
   NovellaError,
   type PowerState,
+  type Random,
   seconds,
   type ServerId,
   type VmState,
@@ -63,8 +64,9 @@ export type TestApi = Awaited<ReturnType<typeof startNovaApi>>;
 export async function startNovaApi(
   overrides: Partial<NovaApiConfig> = {},
   changeStore: (store: Store) => Store = same,
+  random: Random = systemRandom,
 ) {
-  const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
+  const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock(), uuid: () => random.uuid() });
   await store.putFlavor(FLAVOR);
   const cinder = new VolumeSimulator();
   const hosts = new HostSimulator();
@@ -87,7 +89,7 @@ export async function startNovaApi(
       warn: (_, facts) => logged.push(facts),
       error: (_, facts) => logged.push(facts),
     },
-    random: systemRandom,
+    random,
   });
 
   async function ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, options: AskOptions = {}) {
@@ -103,7 +105,7 @@ export async function startNovaApi(
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...options.headers,
       },
-      ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(body === undefined ? {} : { payload: isPayload(body) ? body : JSON.stringify(body) }),
     });
     return { code: answer.statusCode, headers: answer.headers, text: answer.body, json: parse(answer.body) };
   }
@@ -218,5 +220,6 @@ function parse(text: string): AnswerJson {
   }
 }
 
+const isPayload = (body: unknown): body is string | Buffer => typeof body === 'string' || Buffer.isBuffer(body);
 const ignore = (): void => undefined;
 const same = (store: Store): Store => store;
