@@ -1,5 +1,6 @@
 import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
+import { channel } from 'node:diagnostics_channel';
 import { ApiFault } from './fault.js';
 import { formatMicroversion } from './microversion.js';
 import { pythonRepr, pythonStr } from './python-repr.js';
@@ -11,11 +12,20 @@ import type { ApiCall } from './request-context.js';
 type At = Pick<ApiCall, 'microversion' | 'legacy'>;
 type RequestClass<T extends object> = new () => T;
 
+/** Tells who listens (tests, the maker of the API's description) which class a request is read with. */
+export const PARSED = 'novella.nova-api.parsed';
+export interface Parsed {
+  readonly what: 'body' | 'query';
+  readonly type: RequestClass<object>;
+}
+const parsedChannel = channel(PARSED);
+
 /** Under `/v2` unknown keys are dropped; else refused. */
 export function parseBody<T extends object>(type: RequestClass<T>, body: unknown, at: At): T {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new ApiFault(400, `${pythonRepr(body)} is not of type 'object'`);
   }
+  parsedChannel.publish({ what: 'body', type } satisfies Parsed);
   const { parsed, mistake } = check(type, body, at, { unknownKeys: at.legacy ? 'drop' : 'refuse' });
   if (mistake === null) return parsed;
   const where = mistake.path.at(-1);
@@ -39,6 +49,7 @@ export function parseQuery<T extends object>(
     const all = Array.isArray(value) ? value : [value];
     given[key] = options.lists?.includes(key) === true ? all : all.at(-1);
   }
+  parsedChannel.publish({ what: 'query', type } satisfies Parsed);
   const { parsed, mistake } = check(type, given, at, options);
   if (mistake === null) return parsed;
   const where = mistake.path.at(0);
