@@ -1,0 +1,295 @@
+import { seededRandom } from '@novella/testing';
+import {
+  formatMicroversion,
+  MAX_MICROVERSION,
+  MIN_MICROVERSION,
+  type Microversion,
+  SINCE,
+  UNTIL,
+} from '../../apps/nova-api/src/http/microversion.js';
+import { ADMIN, USER } from '../../apps/nova-api/src/testing/start-nova-api.js';
+import { type Amount, exampleOf, type ExampleSource, NoExample, optionalPaths } from './examples.js';
+import { KnownValues } from './known-values.js';
+import { type Observed, observed } from './observe.js';
+import { type RequestClass, requestSchema, turningPoints } from './request-schema.js';
+import { parametersOf, type Route, urlOf } from './routes.js';
+import { openWorld, type World } from './world.js';
+
+/**
+ * What the API does, found out by asking it: for each route, and each action of those whose body names one, at which
+ * microversions it is there, which classes its body and query are read with, which rules guard it, and what a request
+ * that it carries out looks like. Nothing here knows a route by name.
+ */
+export interface Operation {
+  readonly route: Route;
+  /** The one key of the body, where that says what to do. */
+  readonly action: string | null;
+  /** In order; of the microversions at which it is there. A route without a version has one. */
+  readonly stretches: readonly Stretch[];
+  /** That were asked when it was carried out, the guard first. */
+  readonly rules: readonly string[];
+  /** Codes of what was carried out, and the keys of each answer; null without a body. */
+  readonly successes: ReadonlyMap<number, readonly string[] | null>;
+  /** Requests that it carried out. */
+  readonly examples: readonly Example[];
+}
+/** Nothing changes within. */
+export interface Stretch extends Classes {
+  readonly from: Microversion;
+  readonly to: Microversion;
+}
+interface Classes {
+  readonly body: RequestClass | null;
+  readonly query: RequestClass | null;
+}
+export interface Example {
+  readonly microversion: Microversion;
+  readonly parameters: readonly string[];
+  /** undefined: none. */
+  readonly body: unknown;
+}
+export interface Found {
+  readonly routes: readonly Route[];
+  readonly operations: readonly Operation[];
+  readonly known: KnownValues;
+}
+
+const SEED = 1;
+const TURNS = turningPoints(Object.values(SINCE), Object.values(UNTIL));
+const NONSENSE = 'no-such-thing-at-all';
+const MOST_PARAMETERS = 8;
+const LOOKS = 3;
+const LEAST: Amount = { optional: 'least', pick: 0 };
+
+export const takesBody = ({ method }: Route): boolean => ['POST', 'PUT', 'PATCH'].includes(method);
+export const isVersioned = ({ url }: Route): boolean => url.startsWith('/v2.1/');
+
+export async function findOperations(words: readonly string[]): Promise<Found> {
+  const finder = new Finder(words, await openWorld(SEED));
+  try {
+    return await finder.find();
+  } finally {
+    await finder.close();
+  }
+}
+
+interface Answer {
+  readonly code: number;
+  readonly text: string;
+  readonly json: unknown;
+}
+type Asked = Observed & { readonly answer: Answer };
+interface Wanted {
+  readonly route: Route;
+  readonly action: string | null;
+}
+interface CarriedOut {
+  readonly asked: Asked;
+  readonly example: Example;
+}
+
+class Finder {
+  private readonly known: KnownValues;
+  private readonly source: ExampleSource;
+  /** Something was written since the world was made. */
+  private used = false;
+
+  constructor(
+    words: readonly string[],
+    private world: World,
+  ) {
+    this.known = new KnownValues(world.known);
+    this.source = { random: seededRandom(SEED), words, forField: (field) => this.known.forField(field) };
+  }
+
+  close(): Promise<void> {
+    return this.world.close();
+  }
+
+  async find(): Promise<Found> {
+    const { routes } = this.world;
+    const reads = routes.filter(({ method }) => method === 'GET').toSorted((a, b) => depth(a) - depth(b));
+    for (const route of reads) await this.learn(route);
+    const operations: Operation[] = [];
+    for (const route of routes) {
+      for (const action of await this.actionsOf(route)) operations.push(await this.operation({ route, action }));
+    }
+    return { routes, operations, known: this.known };
+  }
+
+  private async learn(route: Route): Promise<void> {
+    const asks = [
+      { version: MIN_MICROVERSION, as: ADMIN },
+      { version: MAX_MICROVERSION, as: ADMIN },
+      { version: MAX_MICROVERSION, as: USER },
+    ];
+    for (const parameters of this.parameterSets(route)) {
+      for (const { version, as } of asks) {
+        const { answer } = await this.ask(route, parameters, version, undefined, as);
+        if (answer.code < 300) this.known.learn(urlOf(route, parameters), answer.json);
+      }
+    }
+  }
+
+  /** null alone where no key of the body says what to do. */
+  private async actionsOf(route: Route): Promise<(string | null)[]> {
+    if (!takesBody(route) || !isVersioned(route)) return [null];
+    const [parameters = []] = this.parameterSets(route);
+    const found = new Set<string>();
+    for (const version of [MAX_MICROVERSION, MIN_MICROVERSION]) {
+      const plain = await this.ask(route, parameters, version, { [NONSENSE]: null });
+      if (plain.parsed.length > 0) continue;
+      for (const word of this.source.words) {
+        const { answer } = await this.ask(route, parameters, version, { [word]: null });
+        const same = plain.answer.code === answer.code && plain.answer.text.replaceAll(NONSENSE, word) === answer.text;
+        if (!same) found.add(word);
+      }
+    }
+    await this.renew();
+    return found.size === 0 ? [null] : [...found].toSorted();
+  }
+
+  private async operation(wanted: Wanted): Promise<Operation> {
+    const stretches: Stretch[] = [];
+    const turns = isVersioned(wanted.route) ? TURNS : TURNS.slice(0, 1);
+    for (const [index, from] of turns.entries()) {
+      const to = ((turns[index + 1] ?? MAX_MICROVERSION + 1) - 1) as Microversion;
+      const classes = (await this.look(wanted, from)) ?? (await this.again(() => this.look(wanted, from)));
+      if (classes !== null) stretches.push({ from, to, ...classes });
+    }
+    const joined = join(stretches);
+    const carriedOut: CarriedOut[] = [];
+    for (const stretch of joined) {
+      for (const version of new Set([stretch.from, stretch.to])) {
+        const done =
+          (await this.carryOut(wanted, stretch, version)) ??
+          (await this.again(() => this.carryOut(wanted, stretch, version)));
+        if (done !== null) carriedOut.push(done);
+      }
+    }
+    return {
+      ...wanted,
+      stretches: joined,
+      rules: [...new Set(carriedOut.flatMap(({ asked }) => asked.rules))],
+      successes: new Map(carriedOut.map(({ asked: { answer } }) => [answer.code, keysOf(answer)])),
+      examples: carriedOut.map(({ example }) => example),
+    };
+  }
+
+  /** Whether it is there, and with which classes; null when it is not. */
+  private async look({ route, action }: Wanted, version: Microversion): Promise<Classes | null> {
+    for (const parameters of this.parameterSets(route).slice(0, LOOKS)) {
+      const plain = action === null ? {} : { [action]: null };
+      const first = await this.ask(route, parameters, version, plain);
+      const body = classOf(first, 'body');
+      if (body === null) {
+        if (isThere(first)) return { body, query: classOf(first, 'query') };
+        continue;
+      }
+      for (const example of this.bodies(body, version).slice(0, LOOKS)) {
+        const asked = await this.ask(route, parameters, version, example);
+        if (isThere(asked)) return { body, query: classOf(asked, 'query') };
+      }
+    }
+    return null;
+  }
+
+  /** Asks until it is carried out, or everything likely was asked: then null. */
+  private async carryOut({ route, action }: Wanted, { body: type }: Classes, version: Microversion) {
+    const plain = action === null ? undefined : { [action]: null };
+    for (const parameters of this.parameterSets(route)) {
+      for (const body of type === null ? [plain] : this.bodies(type, version)) {
+        const asked = await this.ask(route, parameters, version, body);
+        if (asked.answer.code < 400) return { asked, example: { microversion: version, parameters, body } };
+      }
+    }
+    return null;
+  }
+
+  /** In a world where nothing is used up. */
+  private async again<T>(work: () => Promise<T | null>): Promise<T | null> {
+    if (!this.used) return null;
+    await this.renew();
+    return work();
+  }
+
+  private async renew(): Promise<void> {
+    await this.world.close();
+    this.world = await openWorld(SEED);
+    this.used = false;
+  }
+
+  /** With the least in them, and with one optional thing more. */
+  private bodies(type: RequestClass, version: Microversion): unknown[] {
+    const schema = requestSchema(type, version);
+    const least = [0, 1, 2].map((pick): Amount => ({ ...LEAST, pick }));
+    const more = optionalPaths(schema).map((path): Amount => ({ ...LEAST, with: path }));
+    return [...least, ...more].flatMap((amount) => {
+      try {
+        return [exampleOf(schema, amount, this.source)];
+      } catch (error) {
+        if (error instanceof NoExample) return [];
+        throw error;
+      }
+    });
+  }
+
+  /** Values for the parameters of a route, the likeliest first. */
+  private parameterSets(route: Route): (readonly string[])[] {
+    let sets: { readonly values: readonly string[]; readonly score: number }[] = [{ values: [], score: 0 }];
+    for (const [index, name] of parametersOf(route).entries()) {
+      const parts = route.url.split('/:').slice(0, index + 1);
+      sets = sets.flatMap(({ values, score }) => {
+        const path = urlOf({ ...route, url: parts.join('/:') }, values);
+        const likely = this.known.forParameter(path, name).slice(0, MOST_PARAMETERS);
+        return likely.map((each) => ({ values: [...values, each.value], score: score + each.score }));
+      });
+    }
+    const sorted = sets.toSorted((a, b) => b.score - a.score);
+    return sorted.slice(0, MOST_PARAMETERS).map(({ values }) => values);
+  }
+
+  private async ask(
+    route: Route,
+    parameters: readonly string[],
+    version: Microversion,
+    body?: unknown,
+    as: string = ADMIN,
+  ): Promise<Asked> {
+    const asked = await observed(() =>
+      this.world.api.ask(route.method as 'GET', urlOf(route, parameters), {
+        as,
+        version: formatMicroversion(version),
+        ...(body === undefined || !takesBody(route) ? {} : { body }),
+      }),
+    );
+    if (asked.answer.code < 300 && route.method !== 'GET') {
+      this.used = true;
+      await this.world.settle();
+    }
+    return asked;
+  }
+}
+
+const depth = ({ url }: Route): number => url.split('/').length;
+
+const classOf = ({ parsed }: Observed, part: 'body' | 'query'): RequestClass | null =>
+  parsed.find(({ what }) => what === part)?.type ?? null;
+
+/** A resource that is not found was looked for after a rule was asked, or the route is not there at this version. */
+const isThere = ({ answer, rules }: Asked): boolean => answer.code !== 404 || rules.length > 0;
+
+const keysOf = ({ text, json }: Answer): readonly string[] | null =>
+  text === '' || typeof json !== 'object' || json === null ? null : Object.keys(json);
+
+function join(stretches: readonly Stretch[]): Stretch[] {
+  const all: Stretch[] = [];
+  for (const stretch of stretches) {
+    const last = all.at(-1);
+    const goesOn =
+      last !== undefined && last.to + 1 === stretch.from && last.body === stretch.body && last.query === stretch.query;
+    if (goesOn) all[all.length - 1] = { ...last, to: stretch.to };
+    else all.push(stretch);
+  }
+  return all;
+}
