@@ -20,6 +20,14 @@ describe('routedUrl', () => {
     ['/v2.2/servers', '/choices'],
     ['/servers', '/choices'],
     ['/choices', '/choices'],
+    ['http://nova.example:8774/v2.1/abc-123/servers?limit=1', '/v2.1/servers?limit=1'],
+    ['HTTPS://nova.example/v2', '/v2'],
+    ['http://nova.example/health', '/health'],
+    ['http://nova.example', '/'],
+    ['http://nova.example?limit=1', '/?limit=1'],
+    ['ftp://nova.example/v2.1/servers', '/choices'],
+    ['*', '/choices'],
+    ['', '/'],
   ])('%s is routed as %s', (url, routed) => {
     expect(routedUrl(url)).toBe(routed);
   });

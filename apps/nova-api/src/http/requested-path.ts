@@ -17,8 +17,12 @@ const HEALTH = /^\/health(\/(live|ready))?$/;
 const VERSIONED = /^\/(v2\.1|v2)(\/.*)?$/;
 const PROJECT = /^\/([0-9a-f-]+)(\/.+)$/;
 
+/** What stands before the path when a client sends a whole URL, as to a proxy (RFC 9112, 3.2.2). */
+const ORIGIN = /^https?:\/\/[^/?#]*/i;
+const withoutOrigin = (url: string): string => (url.startsWith('/') ? url : url.replace(ORIGIN, ''));
+
 export function requestedPath(url: string): RequestedPath {
-  const path = url.split('?', 1)[0] ?? '/';
+  const path = withoutOrigin(url).split('?', 1)[0] ?? '/';
   if (path === '/' || path === '') return { kind: 'versions' };
   if (HEALTH.test(path)) return { kind: 'health' };
   const versioned = VERSIONED.exec(path);
@@ -41,7 +45,7 @@ export function routedUrl(url: string): string {
     case 'versions':
       return `/${query}`;
     case 'health':
-      return url;
+      return withoutOrigin(url);
     case 'choices':
       return '/choices';
     case 'version':
