@@ -7,12 +7,13 @@ import {
   SINCE,
   UNTIL,
 } from '../../apps/nova-api/src/http/microversion.js';
-import { ADMIN, USER } from '../../apps/nova-api/src/testing/start-nova-api.js';
+import { ADMIN } from '../../apps/nova-api/src/testing/start-nova-api.js';
 import { type Amount, exampleOf, type ExampleSource, NoExample, optionalPaths } from './examples.js';
 import { KnownValues } from './known-values.js';
+import { learnFrom, parameterSets } from './learn.js';
 import { type Observed, observed } from './observe.js';
 import { type RequestClass, requestSchema, turningPoints } from './request-schema.js';
-import { parametersOf, type Route, urlOf } from './routes.js';
+import { type Route, urlOf } from './routes.js';
 import { openWorld, type World } from './world.js';
 
 /**
@@ -57,7 +58,6 @@ export interface Found {
 const SEED = 1;
 const TURNS = turningPoints(Object.values(SINCE), Object.values(UNTIL));
 const NONSENSE = 'no-such-thing-at-all';
-const MOST_PARAMETERS = 8;
 const LOOKS = 3;
 const LEAST: Amount = { optional: 'least', pick: 0 };
 
@@ -108,8 +108,7 @@ class Finder {
 
   async find(): Promise<Found> {
     const { routes } = this.world;
-    const reads = routes.filter(({ method }) => method === 'GET').toSorted((a, b) => depth(a) - depth(b));
-    for (const route of reads) await this.learn(route);
+    await learnFrom(this.world, this.known);
     const operations: Operation[] = [];
     for (const route of routes) {
       for (const action of await this.actionsOf(route)) operations.push(await this.operation({ route, action }));
@@ -117,24 +116,10 @@ class Finder {
     return { routes, operations, known: this.known };
   }
 
-  private async learn(route: Route): Promise<void> {
-    const asks = [
-      { version: MIN_MICROVERSION, as: ADMIN },
-      { version: MAX_MICROVERSION, as: ADMIN },
-      { version: MAX_MICROVERSION, as: USER },
-    ];
-    for (const parameters of this.parameterSets(route)) {
-      for (const { version, as } of asks) {
-        const { answer } = await this.ask(route, parameters, version, undefined, as);
-        if (answer.code < 300) this.known.learn(urlOf(route, parameters), answer.json);
-      }
-    }
-  }
-
   /** null alone where no key of the body says what to do. */
   private async actionsOf(route: Route): Promise<(string | null)[]> {
     if (!takesBody(route) || !isVersioned(route)) return [null];
-    const [parameters = []] = this.parameterSets(route);
+    const [parameters = []] = parameterSets(route, this.known);
     const found = new Set<string>();
     for (const version of [MAX_MICROVERSION, MIN_MICROVERSION]) {
       const plain = await this.ask(route, parameters, version, { [NONSENSE]: null });
@@ -178,7 +163,7 @@ class Finder {
 
   /** Whether it is there, and with which classes; null when it is not. */
   private async look({ route, action }: Wanted, version: Microversion): Promise<Classes | null> {
-    for (const parameters of this.parameterSets(route).slice(0, LOOKS)) {
+    for (const parameters of parameterSets(route, this.known).slice(0, LOOKS)) {
       const plain = action === null ? {} : { [action]: null };
       const first = await this.ask(route, parameters, version, plain);
       const body = classOf(first, 'body');
@@ -197,7 +182,7 @@ class Finder {
   /** Asks until it is carried out, or everything likely was asked: then null. */
   private async carryOut({ route, action }: Wanted, { body: type }: Classes, version: Microversion) {
     const plain = action === null ? undefined : { [action]: null };
-    for (const parameters of this.parameterSets(route)) {
+    for (const parameters of parameterSets(route, this.known)) {
       for (const body of type === null ? [plain] : this.bodies(type, version)) {
         const asked = await this.ask(route, parameters, version, body);
         if (asked.answer.code < 400) return { asked, example: { microversion: version, parameters, body } };
@@ -234,31 +219,15 @@ class Finder {
     });
   }
 
-  /** Values for the parameters of a route, the likeliest first. */
-  private parameterSets(route: Route): (readonly string[])[] {
-    let sets: { readonly values: readonly string[]; readonly score: number }[] = [{ values: [], score: 0 }];
-    for (const [index, name] of parametersOf(route).entries()) {
-      const parts = route.url.split('/:').slice(0, index + 1);
-      sets = sets.flatMap(({ values, score }) => {
-        const path = urlOf({ ...route, url: parts.join('/:') }, values);
-        const likely = this.known.forParameter(path, name).slice(0, MOST_PARAMETERS);
-        return likely.map((each) => ({ values: [...values, each.value], score: score + each.score }));
-      });
-    }
-    const sorted = sets.toSorted((a, b) => b.score - a.score);
-    return sorted.slice(0, MOST_PARAMETERS).map(({ values }) => values);
-  }
-
   private async ask(
     route: Route,
     parameters: readonly string[],
     version: Microversion,
     body?: unknown,
-    as: string = ADMIN,
   ): Promise<Asked> {
     const asked = await observed(() =>
       this.world.api.ask(route.method as 'GET', urlOf(route, parameters), {
-        as,
+        as: ADMIN,
         version: formatMicroversion(version),
         ...(body === undefined || !takesBody(route) ? {} : { body }),
       }),
@@ -270,8 +239,6 @@ class Finder {
     return asked;
   }
 }
-
-const depth = ({ url }: Route): number => url.split('/').length;
 
 const classOf = ({ parsed }: Observed, part: 'body' | 'query'): RequestClass | null =>
   parsed.find(({ what }) => what === part)?.type ?? null;

@@ -1,5 +1,5 @@
-import { gib, seconds, type ServerId } from '@novella/core';
-import type { MemoryStore, Operation, RecordChanges } from '@novella/persistence';
+import { gib, minutes, type Random, seconds, type ServerId } from '@novella/core';
+import { openMemoryStore, type Operation, type RecordChanges, type Store } from '@novella/persistence';
 import { seededRandom } from '@novella/testing';
 import type { NovaApiConfig } from '../../apps/nova-api/src/nova-api.config.js';
 import {
@@ -14,6 +14,7 @@ import {
   startNovaApi,
   STRANGER,
   type TestApi,
+  tickingClock,
 } from '../../apps/nova-api/src/testing/start-nova-api.js';
 import { type Route, routesWhile } from './routes.js';
 
@@ -40,7 +41,21 @@ const VOLUMES = 6;
 const volumeId = (number: number): string => `99999999-8888-4777-8666-${String(number).padStart(12, '0')}`;
 
 export async function openWorld(seed: number, config: Partial<NovaApiConfig> = {}): Promise<World> {
-  const { started: api, routes } = await routesWhile(() => startNovaApi(config, undefined, seededRandom(seed)));
+  const random = seededRandom(seed);
+  const options = { serviceDownTime: minutes(60), clock: tickingClock(), uuid: () => random.uuid() };
+  const store = openMemoryStore(options);
+  const world = await openWorldOn(store, random, config);
+  const { volumes, attachments } = world.api.cinder;
+  return { ...world, digest: () => digestOf({ ...store.rows(), volumes, attachments }) };
+}
+
+/** The same on another store. */
+export async function openWorldOn(
+  store: Store,
+  random: Random,
+  config: Partial<NovaApiConfig> = {},
+): Promise<Omit<World, 'digest'>> {
+  const { started: api, routes } = await routesWhile(() => startNovaApi(config, undefined, { store, random }));
   const settle = () => settleAll(api);
   await reported(api);
   await reported(api, { binary: 'nova-conductor', host: 'conductor-1' as typeof HOST });
@@ -69,7 +84,6 @@ export async function openWorld(seed: number, config: Partial<NovaApiConfig> = {
       { of: 'image', value: IMAGE },
       { of: 'host', value: HOST },
     ],
-    digest: () => digestOf({ ...api.store.rows(), volumes: api.cinder.volumes, attachments: api.cinder.attachments }),
     settle,
     close: () => api.close(),
   };
@@ -109,7 +123,7 @@ async function settleAll({ store }: TestApi): Promise<void> {
   }
 }
 
-async function changesOf(operation: Operation, store: MemoryStore): Promise<RecordChanges> {
+async function changesOf(operation: Operation, store: Store): Promise<RecordChanges> {
   const { kind, serverId, volumeId: volume } = operation;
   const mappings = await mappingsOf(serverId, store);
   const mine = mappings.filter((mapping) => mapping.volumeId === volume);
@@ -135,5 +149,5 @@ async function changesOf(operation: Operation, store: MemoryStore): Promise<Reco
   }
 }
 
-const mappingsOf = async (server: ServerId, store: MemoryStore) =>
+const mappingsOf = async (server: ServerId, store: Store) =>
   (await store.blockDeviceMappings([server])).get(server) ?? [];

@@ -3,9 +3,11 @@ import { NestFactory } from '@nestjs/core';
 import type { Random } from '@novella/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { connectionOptions, limitConnections } from './http/connections.js';
 import { faultBody } from './http/fault.js';
 import { giveRequestId, installRequestHooks } from './http/request-hooks.js';
 import { routedUrl } from './http/requested-path.js';
+import { HttpSettings } from './http-settings.js';
 import { NovaApiModule } from './nova-api.module.js';
 import type { NovaApiPorts } from './ports.js';
 
@@ -24,8 +26,9 @@ const answerBadUrl =
 
 /** The compute API, ready to listen or to be injected into. The caller closes it. */
 export async function createNovaApi(ports: NovaApiPorts): Promise<NestFastifyApplication> {
+  const settings = ports.config.http ?? new HttpSettings();
   const adapter = new FastifyAdapter({
-    bodyLimit: ports.config.maxBodyBytes,
+    ...connectionOptions(settings),
     rewriteUrl: (request: { url?: string | undefined }) => routedUrl(request.url ?? '/'),
     // Longer than any URL that Node reads: an id that is too long is an id that is not there.
     routerOptions: { maxParamLength: 65_536 },
@@ -33,6 +36,7 @@ export async function createNovaApi(ports: NovaApiPorts): Promise<NestFastifyApp
   });
   installRequestHooks(adapter.getInstance(), ports);
   const app = await NestFactory.create<NestFastifyApplication>(NovaApiModule.register(ports), adapter, OPTIONS);
+  limitConnections(adapter.getInstance().server, settings, ports.log);
   await app.init();
   await adapter.getInstance().ready();
   return app;

@@ -45,7 +45,6 @@ export const FLAVOR: Flavor = {
 const CONFIG: NovaApiConfig = {
   authStrategy: 'noauth2',
   maxLimit: 1000,
-  maxBodyBytes: 114_688,
   enableInstancePassword: true,
   confirmWithin: minutes(5),
   computeLinkPrefix: null,
@@ -61,12 +60,20 @@ export interface AskOptions {
 
 export type TestApi = Awaited<ReturnType<typeof startNovaApi>>;
 
+/** What an API is started on; a memory store of its own and real chance unless given. */
+interface Parts {
+  readonly store?: Store;
+  readonly random?: Random;
+}
+
 export async function startNovaApi(
   overrides: Partial<NovaApiConfig> = {},
   changeStore: (store: Store) => Store = same,
-  random: Random = systemRandom,
+  {
+    store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() }),
+    random = systemRandom,
+  }: Parts = {},
 ) {
-  const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock(), uuid: () => random.uuid() });
   await store.putFlavor(FLAVOR);
   const cinder = new VolumeSimulator();
   const hosts = new HostSimulator();
@@ -202,7 +209,7 @@ export const image = (changes: Partial<Image> = {}): Image => ({
   ...changes,
 });
 
-function tickingClock(): Clock {
+export function tickingClock(): Clock {
   let now = Date.UTC(2026, 0, 2, 3, 4, 5);
   return {
     monotonic: () => millis((now += 1000)),
