@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { type Finding, type Fuzz, nameOf, prepareFuzz, type Ran, runFuzz } from './run.js';
+import { type Finding, type Fuzz, prepareFuzz, type Ran, runFuzz } from './run.js';
+import { nameOf, told } from './told.js';
 
 const SEED = Number(process.env['NOVELLA_FUZZ_SEED'] ?? 1);
 const REQUESTS = Number(process.env['NOVELLA_FUZZ_REQUESTS'] ?? 12_000);
@@ -23,7 +24,7 @@ describe('nova-api under requests made by chance', () => {
   }, LONG);
 
   it('answers each as it must, tells nothing of itself, and writes nothing for an error', () => {
-    expect(ran.findings.map(told)).toEqual([]);
+    expect(ran.findings.map(shown)).toEqual([]);
   });
 
   (REQUESTS < MANY ? it.skip : it)('has asked for each operation, and got past its checks', () => {
@@ -40,14 +41,8 @@ describe('nova-api under requests made by chance', () => {
   });
 });
 
-function told({ mistakes, request, answer, logged, seed, requests }: Finding): string {
-  const { operation, payload, ...sent } = request;
-  return [
-    `${nameOf(operation)}: ${mistakes.join('; ')}`,
-    JSON.stringify(sent).slice(0, 1000),
-    `body: ${payload?.toString().slice(0, 500) ?? 'none'}`,
-    `${answer.code} ${JSON.stringify(answer.headers)} ${answer.text.slice(0, 500)}`,
-    logged.slice(0, 1000),
+const shown = ({ mistakes, request, answer, logged, seed, requests }: Finding): string =>
+  [
+    told(mistakes, request, answer, [logged]),
     `NOVELLA_FUZZ_SEED=${seed} NOVELLA_FUZZ_REQUESTS=${requests} npm run -s jest -- test/fuzz/fuzz.spec --selectProjects unit`,
   ].join('\n');
-}

@@ -20,6 +20,8 @@ const FAULT_KEYS: Readonly<Record<number, string>> = {
   501: 'notImplemented',
   503: 'serviceUnavailable',
 };
+export const NO_REQUEST_ID = 'has no request id';
+export const NO_FAULT = 'is no fault as Nova writes it';
 const REQUEST_ID = /^req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const GIVEN_AWAY = ['server', 'x-powered-by', 'via'];
 
@@ -38,7 +40,7 @@ export function mistakesOf(
   if (leak !== null) mistakes.push(`tells of itself: ${JSON.stringify(leak)}`);
   for (const name of GIVEN_AWAY) if (headers[name] !== undefined) mistakes.push(`has the header ${name}`);
   if (/^\/v2(\.1)?\/./.test(request.url) && !REQUEST_ID.test(String(headers['x-openstack-request-id']))) {
-    mistakes.push('has no request id');
+    mistakes.push(NO_REQUEST_ID);
   }
   if (request.method !== 'HEAD')
     mistakes.push(...(code >= 400 ? faultMistakes(request, answer) : successMistakes(request, answer)));
@@ -51,7 +53,7 @@ function faultMistakes({ url }: FuzzRequest, { code, headers, text }: FuzzAnswer
   const isBefore = code === 413 || noRoute;
   if (isBefore && isPlain(code, headers, text)) return [];
   if (headers['content-type'] !== 'application/json; charset=UTF-8') {
-    return [`is a fault of type ${String(headers['content-type'])}`];
+    return [`${NO_FAULT}: its type is ${String(headers['content-type'])}`];
   }
   const body = parsed(text);
   const [key, ...others] = Object.keys(body ?? {});
@@ -63,7 +65,7 @@ function faultMistakes({ url }: FuzzRequest, { code, headers, text }: FuzzAnswer
     typeof fault.message === 'string' &&
     fault.message !== '' &&
     Object.keys(fault).length === 2;
-  return right ? [] : ['is no fault as Nova writes it'];
+  return right ? [] : [NO_FAULT];
 }
 
 function isPlain(code: number, headers: FuzzAnswer['headers'], text: string): boolean {

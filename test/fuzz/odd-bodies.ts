@@ -1,12 +1,14 @@
 import { deflateSync, gzipSync } from 'node:zlib';
 import type { Chance } from './chance.js';
-import { deep, jsonText, oddKey, oddValue, Raw } from './odd-values.js';
+import { deep, jsonText, oddKey, oddText, oddValue, Raw } from './odd-values.js';
 
 /** Changes one thing in a body: a value, a key, what is around it. */
 export function changedBody(body: unknown, chance: Chance, words: readonly string[]): unknown {
   const places = placesIn(body);
   const place = chance.one(places);
+  const texts = places.filter((each) => typeof valueAt(body, each) === 'string');
   return chance.weighed<() => unknown>([
+    [texts.length === 0 ? 0 : 8, () => replaced(body, chance.one(texts), () => oddText(chance, words))],
     [8, () => replaced(body, place, () => oddValue(chance, words))],
     [2, () => replaced(body, place, (value) => (isRecord(value) ? without(value, chance) : undefined))],
     [2, () => replaced(body, place, (value) => withKey(value, oddKey(chance, words), oddValue(chance, words)))],

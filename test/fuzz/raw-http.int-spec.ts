@@ -85,7 +85,15 @@ describe('a connection', () => {
     ['a whole URL as its target', GET('http://nova.example/v2.1/flavors?limit=1'), [200]],
     ['another host’s URL as its target', GET('https://other.example:1/v2.1/flavors/nope'), [404]],
     ['a URL without a path as its target', GET('http://nova.example'), [200]],
-    ['a body that is cut off by the next request', `${POST('Content-Length: 13')}\r\n\r\n{"even${GET('/')}`, [400]],
+    ['more bytes than it has announced', `${POST('Content-Length: 13')}\r\n\r\n${BODY}\r\nmore`, [400, 400]],
+    ['something that is no request after one that is', `${GET('/v2.1/flavors')}\0\r\n\r\n`, [200, 400]],
+    ['more after the request that was to be its last', GET('/v2.1/flavors', 'Connection: close') + GET('/'), [200]],
+    ['a line after the request that was to be its last', `${GET('/', 'Connection: close')}\r\n`, [200]],
+    [
+      'a body that is cut off by the next request',
+      `${POST('Content-Length: 13')}\r\n\r\n{"even${GET('/')}`,
+      [400, 400],
+    ],
   ])('with %s is answered by code', async (_, sent, codes) => {
     const answers = await talk(port, Buffer.from(sent, 'latin1'), codes.length);
     expect(answers.map(({ code }) => code)).toEqual(codes);

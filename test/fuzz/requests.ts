@@ -59,7 +59,8 @@ export class RequestMaker {
     this.source = { random, words, forField: (field) => found.known.forField(field) };
   }
 
-  make(): FuzzRequest {
+  /** With `values` only what is in bodies, paths and queries is odd, so that most gets through to the store. */
+  make(odd: 'all' | 'values' = 'all'): FuzzRequest {
     const { chance } = this;
     const draft = this.valid();
     const changes = chance.weighed([
@@ -68,7 +69,7 @@ export class RequestMaker {
       [2, 2],
       [1, CHANGES_AT_MOST],
     ]);
-    for (let made = 0; made < changes; made += 1) this.change(draft);
+    for (let made = 0; made < changes; made += 1) this.change(draft, odd);
     const { operation, method, path, query, headers } = draft;
     return { operation, method, url: query === '' ? path : `${path}?${query}`, headers, payload: draft.payload };
   }
@@ -136,10 +137,14 @@ export class RequestMaker {
     return values;
   }
 
-  private change(draft: Draft): void {
+  private change(draft: Draft, odd: 'all' | 'values'): void {
     const { chance, words } = this;
-    const changes: (readonly [number, Change])[] = [
+    const values: (readonly [number, Change])[] = [
       [8, (it) => this.changeBody(it)],
+      [3, (it) => this.changeParameter(it)],
+      [4, (it) => void (it.query = [it.query, oddQuery(chance, words)].filter((part) => part !== '').join('&'))],
+    ];
+    const rest: (readonly [number, Change])[] = [
       [3, (it) => void (it.payload = brokenText(String(it.payload ?? '{}'), chance))],
       [2, (it) => void (it.headers['content-type'] = chance.one(CONTENT_TYPES))],
       [1, (it) => delete it.headers['content-type']],
@@ -149,12 +154,10 @@ export class RequestMaker {
       [3, (it) => oddHeader(it.headers, chance)],
       [3, (it) => this.changeVersion(it)],
       [2, (it) => this.changeToken(it)],
-      [3, (it) => this.changeParameter(it)],
       [2, (it) => void (it.path = oddPath(it.path, chance))],
-      [4, (it) => void (it.query = [it.query, oddQuery(chance, words)].filter((part) => part !== '').join('&'))],
       [1, (it) => void (it.method = chance.one(METHODS))],
     ];
-    chance.weighed(changes)(draft);
+    chance.weighed(odd === 'all' ? [...values, ...rest] : values)(draft);
   }
 
   private changeBody(draft: Draft): void {

@@ -6,6 +6,7 @@ import { openWorld, type World } from '../api/world.js';
 import { type FuzzAnswer, mistakesOf } from './judge.js';
 import { leakFinder } from './leaks.js';
 import { type FuzzRequest, RequestMaker } from './requests.js';
+import { errorText, nameOf } from './told.js';
 
 /** Requests by chance against nova-api on the memory store, in rounds, each with a world of its own. */
 export interface Fuzz {
@@ -70,11 +71,9 @@ async function runRound(fuzz: Fuzz, seed: number, requests: number, onAnswer: On
   try {
     let before = world.digest();
     for (let number = 1; number <= requests; number += 1) {
-      const made = maker.make();
-      const url = injected(made.url);
-      const request = { ...made, url: `${url.pathname}${url.search}` };
+      const request = injectable(maker.make());
       const logged = world.api.logged.length;
-      const answer = await ask(world, request, url);
+      const answer = await ask(world, request);
       const after = world.digest();
       const mistakes = mistakesOf(request, answer, after !== before, fuzz.leakIn);
       const log = JSON.stringify(world.api.logged.slice(logged).map(errorText));
@@ -91,6 +90,11 @@ async function runRound(fuzz: Fuzz, seed: number, requests: number, onAnswer: On
   }
 }
 
+export function injectable(request: FuzzRequest): FuzzRequest {
+  const { pathname, search } = injected(request.url);
+  return { ...request, url: `${pathname}${search}` };
+}
+
 /** What `inject` makes of a path: `..` is gone, the rest is as it was. */
 function injected(url: string): URL {
   const question = url.indexOf('?');
@@ -100,7 +104,11 @@ function injected(url: string): URL {
   return whole;
 }
 
-async function ask({ api }: World, { method, headers, payload }: FuzzRequest, url: URL): Promise<FuzzAnswer> {
+export async function ask(
+  { api }: Pick<World, 'api'>,
+  { method, url: path, headers, payload }: FuzzRequest,
+): Promise<FuzzAnswer> {
+  const url = injected(path);
   const limit = new AbortController();
   const answered = api.app.inject({
     method: method as 'GET',
@@ -119,11 +127,3 @@ async function ask({ api }: World, { method, headers, payload }: FuzzRequest, ur
 /** One of a kind is enough to know. */
 const isAlike = (a: Finding, b: Finding): boolean =>
   a.logged === b.logged && a.mistakes.join() === b.mistakes.join() && a.request.operation === b.request.operation;
-
-const errorText = (facts: unknown): unknown => {
-  const { error } = facts as { error?: unknown };
-  return error instanceof Error ? error.stack?.split('\n').slice(0, 6).join(' | ') : facts;
-};
-
-export const nameOf = ({ route, action }: FuzzRequest['operation']): string =>
-  `${route.method} ${route.url}${action === null ? '' : ` ${action}`}`;

@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import type { Random } from '@novella/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { connectionOptions, limitConnections } from './http/connections.js';
+import { connectionOptions, watchConnections } from './http/connections.js';
 import { faultBody } from './http/fault.js';
 import { giveRequestId, installRequestHooks } from './http/request-hooks.js';
 import { routedUrl } from './http/requested-path.js';
@@ -36,7 +36,7 @@ export async function createNovaApi(ports: NovaApiPorts): Promise<NestFastifyApp
   });
   installRequestHooks(adapter.getInstance(), ports);
   const app = await NestFactory.create<NestFastifyApplication>(NovaApiModule.register(ports), adapter, OPTIONS);
-  limitConnections(adapter.getInstance().server, settings, ports.log);
+  watchConnections(adapter.getInstance().server, settings, ports.log);
   await app.init();
   await adapter.getInstance().ready();
   return app;

@@ -40,17 +40,30 @@ export function connectionOptions(settings: HttpSettings): ConnectionOptions {
   };
 }
 
-/** Connections beyond the limit are closed by Node as they come. */
-export function limitConnections(server: Server, settings: HttpSettings, log: Log): void {
-  server.maxConnections = settings.maxConnections;
+export function watchConnections(server: Server, settings: HttpSettings, log: Log): void {
+  limitConnections(server, settings.maxConnections, log);
+  server.on('request', (request, answer) => {
+    const { socket } = request;
+    const open = openAnswers.get(socket) ?? new Set();
+    openAnswers.set(socket, open.add(answer));
+    answer.once('close', () => open.delete(answer));
+  });
+}
+
+/** One more connection is closed by Node as it comes. */
+function limitConnections(server: Server, limit: number, log: Log): void {
+  server.maxConnections = limit;
   let dropped = 0;
   server.on('drop', () => {
     if (dropped % DROPPED_PER_LINE_OF_LOG === 0) {
-      log.warn('too many connections: new ones are closed', { limit: settings.maxConnections, closed: dropped + 1 });
+      log.warn('too many connections: new ones are closed', { limit, closed: dropped + 1 });
     }
     dropped += 1;
   });
 }
+
+/** Answers that have not ended, in the order of their requests. */
+const openAnswers = new WeakMap<Socket, Set<ServerResponse>>();
 
 const STATUS_OF: Readonly<Record<string, FaultStatus>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
@@ -62,12 +75,17 @@ const MESSAGE_OF: Partial<Record<FaultStatus, string>> = {
   431: 'The headers of the request are too large.',
 };
 
-/** What came is no request, or none in time. Nothing is said into an answer that has begun. */
-function answerNoRequest(
-  error: NodeJS.ErrnoException,
-  socket: Socket & { _httpMessage?: ServerResponse | null },
-): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage?.headersSent === true) {
+/**
+ * What came is no request, or none in time. Requests before it that came whole are carried out, and their answers go
+ * first: one that was carried out is never answered 400.
+ */
+function answerNoRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  const [before] = openAnswers.get(socket) ?? [];
+  if (before?.req.complete === true && !socket.destroyed) {
+    before.once('close', () => answerNoRequest(error, socket));
+    return;
+  }
+  if (error.code === 'ECONNRESET' || !socket.writable || before?.headersSent === true) {
     socket.destroy();
     return;
   }
