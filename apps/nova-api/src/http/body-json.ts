@@ -3,8 +3,8 @@ import { ApiFault } from './fault.js';
 
 /** Deeper than any request means to be; what walks a body later may call itself for each level. */
 const MOST_LEVELS = 100;
-/** Keys that the transformer to classes drops without a word; better refused. */
-const UNSAFE_KEYS: readonly string[] = ['__proto__', 'constructor'];
+/** What an assignment takes for something else than a key; nobody means it. */
+const UNSAFE_KEY = '__proto__';
 
 /** The JSON that a body holds, or the 400 of a body that holds none (nova:nova/api/openstack/wsgi.py). */
 export function bodyJson(bytes: Buffer): unknown {
@@ -25,5 +25,5 @@ function isHarmless(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (levels === 0) return false;
   if (Array.isArray(value)) return value.every((item) => isHarmless(item, levels - 1));
-  return Object.entries(value).every(([key, item]) => !UNSAFE_KEYS.includes(key) && isHarmless(item, levels - 1));
+  return Object.entries(value).every(([key, item]) => key !== UNSAFE_KEY && isHarmless(item, levels - 1));
 }

@@ -3,7 +3,7 @@
  * resource has one route.
  */
 export type RequestedPath =
-  | { readonly kind: 'versions' | 'health' | 'choices' }
+  | { readonly kind: 'versions' | 'health' | 'description' | 'choices' }
   | { readonly kind: 'version'; readonly legacy: boolean }
   | {
       readonly kind: 'resource';
@@ -14,6 +14,7 @@ export type RequestedPath =
     };
 
 const HEALTH = /^\/health(\/(live|ready))?$/;
+const DESCRIPTION = '/openapi.json';
 const VERSIONED = /^\/(v2\.1|v2)(\/.*)?$/;
 const PROJECT = /^\/([0-9a-f-]+)(\/.+)$/;
 
@@ -25,6 +26,7 @@ export function requestedPath(url: string): RequestedPath {
   const path = withoutOrigin(url).split('?', 1)[0] ?? '/';
   if (path === '/' || path === '') return { kind: 'versions' };
   if (HEALTH.test(path)) return { kind: 'health' };
+  if (path === DESCRIPTION) return { kind: 'description' };
   const versioned = VERSIONED.exec(path);
   if (versioned === null) return { kind: 'choices' };
   const legacy = versioned[1] === 'v2';
@@ -46,6 +48,8 @@ export function routedUrl(url: string): string {
       return `/${query}`;
     case 'health':
       return withoutOrigin(url);
+    case 'description':
+      return DESCRIPTION;
     case 'choices':
       return '/choices';
     case 'version':

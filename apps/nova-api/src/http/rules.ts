@@ -1,5 +1,4 @@
 import { applyDecorators } from '@nestjs/common';
-import { Type } from 'class-transformer';
 import { IsDefined, ValidateBy, ValidateNested, type ValidationOptions } from 'class-validator';
 import { pythonRepr } from './python-repr.js';
 import { parseTime } from './timestamps.js';
@@ -181,11 +180,7 @@ export const Anything = (versions?: Versions): PropertyDecorator => Rule('anythi
 
 /** A nested request class. */
 export const ObjectOf = (type: () => new () => object, versions: Versions = {}): PropertyDecorator =>
-  applyDecorators(
-    Rule('object', shaped({ objectOf: type }, whyNotObject), versions),
-    ValidateNested(versions),
-    Type(type),
-  );
+  applyDecorators(Rule('object', shaped({ objectOf: type }, whyNotObject), versions), ValidateNested(versions));
 
 export const whyNotListOf = (item: Why, limits: { min?: number; max?: number } = {}): Why =>
   shaped(
@@ -212,5 +207,4 @@ export const ListOf = (
   applyDecorators(
     Rule('list', shaped({ listOf: type, min: limits.min ?? 0 }, whyNotListOf(whyNotObject, limits)), versions),
     ValidateNested(versions),
-    Type(type),
   );
