@@ -14,6 +14,7 @@ import { type CephAccess, startCinder } from './cinder.js';
 import { OpenStackCommands } from './commands.js';
 import { serveControl } from './control.js';
 import type { DeploymentFacts } from './facts.js';
+import { createFlavor } from './furnish.js';
 import { HttpWay } from './http-way.js';
 import { type Account, type Endpoints, type Identity, SERVICE_ACCOUNT, startIdentity } from './identity.js';
 import { brokerDefinitions, type HostSpec, logOf, Novella } from './novella.js';
@@ -100,6 +101,11 @@ export async function startDeployment(options: DeploymentOptions, started: Start
   const guest = await guestImages();
   const [toCinder, toNova] = await ways;
   const [ours, client] = await Promise.all([novella, commands]);
+  await started.part(
+    'flavor',
+    () => createFlavor(endpoints.compute.public, who),
+    () => Promise.resolve(),
+  );
   const control = await started.part(
     'control',
     () =>

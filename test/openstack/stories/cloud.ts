@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Bytes, gib, gibToBytes } from '@novella/core';
 import { GuestConsole, waitUntil } from '@novella/testing';
 import { z } from 'zod';
+import { FLAVOR } from '../deployment/furnish.js';
 import type { WayRule } from '../deployment/http-way.js';
 import { VOLUME_TYPES, type VolumeType } from '../deployment/cinder.js';
 import { type DeploymentFacts, readFacts } from '../deployment/facts.js';
@@ -12,9 +13,6 @@ import { Apis, NotAnswered, OpenStackClient } from './client.js';
 /** Emulated, on a machine that is busy with the rest of OpenStack. */
 export const BOOT_MS = 240_000;
 const LONG_MS = 120_000;
-/** 64 MiB of memory, nothing else; smaller ones do not hold the guest. */
-export const FLAVOR = '84';
-
 export interface Server {
   readonly id: string;
   readonly host: string;
@@ -75,11 +73,11 @@ export class Cloud {
   /** A server of the image whose guest has booted. */
   async server(name: string, image: string, ...more: readonly string[]): Promise<Server> {
     if (this.facts.imageUrl === null) {
-      const body = { server: { name, imageRef: image, flavorRef: FLAVOR, networks: 'none' } };
+      const body = { server: { name, imageRef: image, flavorRef: FLAVOR.id, networks: 'none' } };
       const made = await this.user.askCompute('POST', '/servers', body, '2.37');
       return this.booted(z.object({ server: created }).parse(made).server.id);
     }
-    const words = ['--flavor', FLAVOR, '--nic', 'none', ...more, name];
+    const words = ['--flavor', FLAVOR.id, '--nic', 'none', ...more, name];
     const { id } = await this.demo.read(
       created,
       ...['--os-compute-api-version', '2.37', 'server', 'create', '--image', image, ...words],

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { DeploymentFacts } from '../deployment/facts.js';
+import { FLAVOR } from '../deployment/furnish.js';
 
 /** Debian's own, which tempest is installed for. */
 const PYTHON = '/usr/bin/python3';
@@ -63,8 +64,8 @@ swift = false
 [compute]
 image_ref = ${image}
 image_ref_alt = ${image}
-flavor_ref = 84
-flavor_ref_alt = 84
+flavor_ref = ${FLAVOR.id}
+flavor_ref_alt = ${FLAVOR.id}
 build_interval = 1
 min_microversion = 2.1
 max_microversion = latest

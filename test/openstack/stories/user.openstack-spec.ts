@@ -38,7 +38,7 @@ describe('a user with the openstack command', () => {
       };
       const set = Object.entries(properties).flatMap(([name, value]) => ['--property', `${name}=${value}`]);
       const image = await upload('ami', '/dev/null', ...set);
-      const made = ['--image', image, '--flavor', 'm1.nano', '--nic', 'none', '--wait', 'user'];
+      const made = ['--image', image, '--flavor', 'guest', '--nic', 'none', '--wait', 'user'];
       server = await cloud.booted(await idOf('--os-compute-api-version', '2.37', 'server', 'create', ...made));
     },
     BOOT_MS,
