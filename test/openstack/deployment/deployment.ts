@@ -6,6 +6,7 @@ import {
   freePort,
   guestImages,
   type PrivateCeph,
+  PrivateGlance,
   startPrivateCeph,
   startPrivateLibvirtd,
   startPrivateRabbit,
@@ -14,7 +15,8 @@ import { type CephAccess, startCinder } from './cinder.js';
 import { OpenStackCommands } from './commands.js';
 import { serveControl } from './control.js';
 import type { DeploymentFacts } from './facts.js';
-import { createFlavor } from './furnish.js';
+import { createFlavor, uploadImages } from './furnish.js';
+import { interimImages } from './interim.js';
 import { HttpWay } from './http-way.js';
 import { type Account, type Endpoints, type Identity, SERVICE_ACCOUNT, startIdentity } from './identity.js';
 import { brokerDefinitions, type HostSpec, logOf, Novella } from './novella.js';
@@ -81,6 +83,24 @@ export async function startDeployment(options: DeploymentOptions, started: Start
       ({ process }) => process.stop(),
     ),
   );
+  const glance = identity.then((who) =>
+    started.part(
+      'glance',
+      () =>
+        PrivateGlance.start({
+          port: ports.glance,
+          keystone: { url: who.keystone.url, ...who.services.glance },
+        }),
+      (service) => service.stop(),
+    ),
+  );
+  const images = Promise.all([glance, guestImages(), identity]).then(([service, guest, who]) =>
+    started.part(
+      'images',
+      () => uploadImages(service, guest, who, folder),
+      () => Promise.resolve(),
+    ),
+  );
   const commands = started.part(
     'openstack command',
     () => OpenStackCommands.start(),
@@ -92,13 +112,24 @@ export async function startDeployment(options: DeploymentOptions, started: Start
   ]);
   const novella = startNovella({ ...options, ports, hosts, broker, database, ceph, hypervisors }, started);
 
-  const all = [identity, broker, database, ...hypervisors, ceph, cinder, commands, ways, novella] as const;
+  const all = [
+    identity,
+    broker,
+    database,
+    ...hypervisors,
+    ceph,
+    cinder,
+    glance,
+    images,
+    commands,
+    ways,
+    novella,
+  ] as const;
   // Whatever comes up must be known to `started` before anybody ends it.
   await Promise.allSettled(all);
   await Promise.all(all);
 
   const who = await identity;
-  const guest = await guestImages();
   const [toCinder, toNova] = await ways;
   const [ours, client] = await Promise.all([novella, commands]);
   await started.part(
@@ -131,7 +162,7 @@ export async function startDeployment(options: DeploymentOptions, started: Start
       health: `http://127.0.0.1:${ports.hosts[n] ?? 0}/health`,
       log: logOf(folder, host.name),
     })),
-    images: { virtio: guest.imageId, scsi: guest.scsiImageId, io: guest.imageId, disk: null },
+    images: await images,
     volumesDir: (await cinder).volumesDir,
     ceph: await ceph.then((cluster) => cluster && cephAccess(cluster)),
     databaseUrl: (await database).url,
@@ -159,10 +190,10 @@ async function choosePorts(): Promise<Ports> {
 }
 
 /** Users go straight to a service; the services go ways that a story can make worse. */
-const endpointsOf = ({ api, toNova, cinder, toCinder }: Ports): Endpoints => ({
+const endpointsOf = ({ api, toNova, cinder, toCinder, glance }: Ports): Endpoints => ({
   compute: { public: `http://127.0.0.1:${api}/v2.1`, internal: `http://127.0.0.1:${toNova}/v2.1` },
   volume: { public: `http://127.0.0.1:${cinder}`, internal: `http://127.0.0.1:${toCinder}` },
-  image: null,
+  image: `http://127.0.0.1:${glance}`,
 });
 
 const cephAccess = ({ confPath, client }: PrivateCeph): CephAccess => ({
@@ -213,6 +244,7 @@ async function startNovella(around: Around, started: Started): Promise<Novella> 
     guestImages(),
   ]);
   await Promise.all(around.hypervisors);
+  const imagesDir = await interimImages(images, around.folder);
   return started.part(
     'novella',
     () =>
@@ -226,10 +258,10 @@ async function startNovella(around: Around, started: Started): Promise<Novella> 
         serviceUser: { name: 'nova', ...SERVICE_ACCOUNT },
         volumeRoots: [join(around.folder, 'cinder', 'volumes'), '/dev/loop*'],
         more: {
-          api: { NOVELLA_IMAGES_DIR: images.imagesDir },
+          api: { NOVELLA_IMAGES_DIR: imagesDir },
           conductor: {},
           compute: {
-            NOVELLA_IMAGES_DIR: images.imagesDir,
+            NOVELLA_IMAGES_DIR: imagesDir,
             ...(cluster === null ? {} : { NOVELLA_CEPH_DIR: dirname(cluster.confPath) }),
           },
         },
