@@ -100,6 +100,8 @@ www_authenticate_uri = ${identity.keystone.url}
 interface = internal
 service_token_roles = service
 service_token_roles_required = true
+# Each token is shown to Keystone each time: one that was revoked is refused at once.
+token_cache_time = -1
 [service_user]
 send_service_user_token = true
 ${passwordAuth(identity, services.cinder)}

@@ -18,7 +18,7 @@ export interface Controlled {
  * Plain HTTP on the loopback.
  *
  * PUT /ways/NAME       the rules of the way, in place of those before
- * GET /ways/NAME       how many requests each rule has met
+ * GET /ways/NAME       how many requests each rule has met, and how many of those were answered
  * PUT /keystone        {"runs": bool}
  * GET /members/NAME    its process
  * POST /openstack      {"words", "environment"}: how the command has ended
@@ -54,8 +54,8 @@ async function answer(
   const way = ways[name];
   const tell = (value: unknown) => response.end(JSON.stringify(value));
   if (kind === 'ways' && way !== undefined) {
-    if (request.method === 'PUT') return tell({ met: way.set(z.array(wayRule).parse(body)) });
-    return tell({ met: way.met });
+    if (request.method === 'PUT') way.set(z.array(wayRule).parse(body));
+    return tell(way.counts);
   }
   if (kind === 'keystone') {
     await (keystoneWish.parse(body).runs ? keystone.resume() : keystone.kill());

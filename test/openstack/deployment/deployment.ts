@@ -258,7 +258,8 @@ async function startNovella(around: Around, started: Started): Promise<Novella> 
         serviceUser: { name: 'nova', ...SERVICE_ACCOUNT },
         volumeRoots: [join(around.folder, 'cinder', 'volumes'), '/dev/loop*'],
         more: {
-          api: { NOVELLA_IMAGES_DIR: imagesDir },
+          // As Cinder here: a token that was revoked is refused at once.
+          api: { NOVELLA_IMAGES_DIR: imagesDir, NOVELLA_TOKEN_CACHE_TIME_S: '0' },
           conductor: {},
           compute: {
             NOVELLA_IMAGES_DIR: imagesDir,

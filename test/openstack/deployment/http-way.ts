@@ -25,7 +25,7 @@ export type WayRule = z.output<typeof wayRule>;
 
 /** Plain HTTP on a port of the loopback, in front of a service of the deployment, whose requests rules can befall. */
 export class HttpWay {
-  private rules: (WayRule & { met: number })[] = [];
+  private rules: Held[] = [];
   private readonly sockets = new Set<Socket>();
   private readonly agent = new Agent({ keepAlive: true });
   private readonly server = createServer((incoming, response) => {
@@ -46,15 +46,14 @@ export class HttpWay {
     return way;
   }
 
-  /** In place of the rules before; how many requests those have met. */
-  set(rules: readonly WayRule[]): number[] {
-    const met = this.rules.map((rule) => rule.met);
-    this.rules = rules.map((rule) => ({ ...rule, met: 0 }));
-    return met;
+  /** In place of the rules before. */
+  set(rules: readonly WayRule[]): void {
+    this.rules = rules.map((rule) => ({ ...rule, met: 0, answered: 0 }));
   }
 
-  get met(): number[] {
-    return this.rules.map((rule) => rule.met);
+  /** How many requests each rule has met, and how many of those were answered. */
+  get counts(): { met: number; answered: number }[] {
+    return this.rules.map(({ met, answered }) => ({ met, answered }));
   }
 
   async close(): Promise<void> {
@@ -68,7 +67,10 @@ export class HttpWay {
     const body = await bodyOf(incoming);
     const forward = () => this.forward(incoming, body);
     const rule = this.ruleFor(incoming, body);
-    if (rule !== undefined) rule.met += 1;
+    if (rule !== undefined) {
+      rule.met += 1;
+      response.once('close', () => (rule.answered += 1));
+    }
     switch (rule?.does.what) {
       case 'answer':
         tell(response, { status: rule.does.status, headers: {}, body: Buffer.alloc(0) });
@@ -88,7 +90,7 @@ export class HttpWay {
   }
 
   private ruleFor({ method, url = '' }: IncomingMessage, body: Buffer) {
-    const fits = (rule: WayRule & { met: number }): boolean =>
+    const fits = (rule: Held): boolean =>
       (rule.method === undefined || rule.method === method) &&
       (rule.has === undefined || url.includes(rule.has) || body.includes(rule.has)) &&
       (rule.times === undefined || rule.met < rule.times);
@@ -108,6 +110,8 @@ export class HttpWay {
     });
   }
 }
+
+type Held = WayRule & { met: number; answered: number };
 
 interface Answer {
   readonly status: number;

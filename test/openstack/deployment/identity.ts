@@ -45,13 +45,10 @@ async function fill(keystone: PrivateKeystone, { compute, volume, image }: Endpo
   };
   const ofVolume = (url: string) => `${url}/v3/%(project_id)s`;
   await keystone.createService('compute', 'nova', both(compute));
-  await keystone.createService(
-    'volumev3',
-    'cinderv3',
-    both({ public: ofVolume(volume.public), internal: ofVolume(volume.internal) }),
-  );
+  const volumes = both({ public: ofVolume(volume.public), internal: ofVolume(volume.internal) });
+  await keystone.createService('volumev3', 'cinderv3', volumes);
   // Newer clients look for the type without a version.
-  await keystone.createService('block-storage', 'cinder', ofVolume(volume.public));
+  await keystone.createService('block-storage', 'cinder', volumes);
   if (image !== null) await keystone.createService('image', 'glance', image);
   return {
     keystone,

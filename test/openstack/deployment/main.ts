@@ -21,9 +21,10 @@ const JEST = [
   '--experimental-vm-modules',
   '--disable-warning=ExperimentalWarning',
   'node_modules/jest/bin/jest.js',
-  ...['--selectProjects', 'openstack', '--runInBand', '--forceExit', '--verbose=false'],
-  ...['--reporters', 'default', '--reporters', './test/openstack/deployment/progress-reporter.mjs'],
-  ...['--reporters', './deploy/machine/summary-reporter.mjs'],
+  ...['--selectProjects', 'openstack', '--runInBand', '--forceExit', '--verbose=false', '--testTimeout=300000'],
+  '--reporters=default',
+  '--reporters=./test/openstack/deployment/progress-reporter.mjs',
+  '--reporters=./deploy/machine/summary-reporter.mjs',
 ];
 const since = performance.now();
 const say = (line: string): void => {

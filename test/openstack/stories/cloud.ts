@@ -40,6 +40,8 @@ const actionShown = z.object({
     events: z.array(z.object({ event: z.string(), result: z.string().nullable(), finish_time: z.string().nullable() })),
   }),
 });
+const wayCounts = z.array(z.object({ met: z.number(), answered: z.number() }));
+type Way = 'to-cinder' | 'to-nova';
 export type Action = z.output<typeof actionShown>['instanceAction'];
 
 /** The deployment as its stories use it: what is asked for is asked by OpenStack's client, what counts is what guests say. */
@@ -221,19 +223,18 @@ export class Cloud {
     });
   }
 
-  /** In place of the rules that the way had before; answers how many requests those have met. */
-  async rules(way: 'to-cinder' | 'to-nova', rules: readonly WayRule[]): Promise<number[]> {
-    const answer = await this.control('PUT', `/ways/${way}`, rules);
-    return z.object({ met: z.array(z.number()) }).parse(answer).met;
+  /** In place of the rules that the way had before. */
+  async rules(way: Way, rules: readonly WayRule[]): Promise<void> {
+    await this.control('PUT', `/ways/${way}`, rules);
   }
 
-  /** The first rule of the way has met so many requests. */
-  async untilMet(way: 'to-cinder' | 'to-nova', count: number): Promise<void> {
+  /** The first rule of the way has met so many requests, or answered so many of those. */
+  async untilCount(way: Way, what: 'met' | 'answered', count: number): Promise<void> {
     const look = async () => {
-      const told = z.object({ met: z.array(z.number()) }).parse(await this.control('GET', `/ways/${way}`));
-      return (told.met[0] ?? 0) >= count;
+      const [first] = wayCounts.parse(await this.control('GET', `/ways/${way}`));
+      return first !== undefined && first[what] >= count;
     };
-    await waitUntil(look, { what: `${count} requests on the way ${way}`, timeout: LONG_MS, every: 50 });
+    await waitUntil(look, { what: `${count} requests ${what} on the way ${way}`, timeout: LONG_MS, every: 50 });
   }
 
   async keystone(runs: boolean): Promise<void> {
