@@ -22,12 +22,10 @@ describe('attach, extend, detach', () => {
 
   it(`goes ${ROUNDS} times, and the guests see each volume come, grow and go`, async () => {
     const types = cloud.typesOf(['files', 'loops', 'ceph']);
-    const shares = servers.flatMap((server) => types.map((type) => ({ server, type })));
-    const counts = shares.map((_, n) => Math.floor((ROUNDS + n) / shares.length));
-    const done = await Promise.all(shares.map(({ server, type }, n) => rounds(server, type, counts[n] ?? 0)));
+    const done = await Promise.all(servers.map((server) => rounds(server, types, ROUNDS / servers.length)));
     expect(done.flat()).toHaveLength(ROUNDS);
-    for (const [n, { server }] of shares.entries()) {
-      const said = await server.guest.text();
+    for (const [n, { guest }] of servers.entries()) {
+      const said = await guest.text();
       for (const volume of done[n] ?? []) {
         const lines = said.split('\n').filter((line) => line.includes(`serial=${volume.slice(0, 20)}`));
         expect(lines.map((line) => line.trim().replace(/^.*serial=\S+ /, ''))).toEqual([
@@ -45,9 +43,9 @@ describe('attach, extend, detach', () => {
   });
 
   /** The volumes that it has made; fails with what the program complained of. */
-  async function rounds({ id }: Server, type: string, count: number): Promise<string[]> {
+  async function rounds({ id }: Server, types: readonly string[], count: number): Promise<string[]> {
     const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', ...cloud.facts.demo };
-    const { stdout } = await promisify(execFile)('/usr/bin/python3', [PROGRAM, String(count), id, type], { env });
+    const { stdout } = await promisify(execFile)('/usr/bin/python3', [PROGRAM, String(count), id, ...types], { env });
     const lines = stdout.trim().split('\n');
     expect(lines.map((line) => line.split(' ')[1])).toEqual(lines.map(() => 'Success'));
     return lines.map((line) => line.split(' ')[0] ?? '');
