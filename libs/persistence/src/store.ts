@@ -13,7 +13,6 @@ import type {
   PowerKind,
   PowerState,
   ProjectId,
-  RequestId,
   ServerId,
   TaskState,
   UserId,
