@@ -14,7 +14,6 @@ export type { FlavorChange, FlavorStore, ListedFlavor } from './flavor-store.js'
 export type { KeyPair, KeyPairStore, NewKeyPair } from './key-pair-store.js';
 export {
   type ChangeLimits,
-  EVERY_PROJECT,
   type InstanceExtra,
   type MetadataChange,
   SERVER_SORT_KEYS,
@@ -26,6 +25,8 @@ export {
   type ServerStore,
   type TagsChange,
 } from './server-store.js';
+export type { Requester } from './requester.js';
+export { EVERY_PROJECT } from './every-project.js';
 export { rootDeviceName } from './server-changes.js';
 export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';
 export type {
@@ -38,7 +39,6 @@ export type {
   OperationFacts,
   PostedEvent,
   RecordChanges,
-  Requester,
   ServiceReportInput,
   Store,
 } from './store.js';

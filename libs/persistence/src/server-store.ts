@@ -1,11 +1,9 @@
 import type { HostName, PowerState, ProjectId, ServerId, TaskState, UserId, VmState } from '@novella/core';
+import type { EVERY_PROJECT } from './every-project.js';
 import type { Instance } from './records.js';
-import type { Requester } from './store.js';
+import type { Requester } from './requester.js';
 
 /** What is listed of servers, how it is sorted, and what changes of them without a host. */
-
-/** Not null: a caller without a project must not see everybody's servers for that. */
-export const EVERY_PROJECT = Symbol('every project');
 
 export const SERVER_SORT_KEYS = [
   'access_ip_v4',

@@ -26,6 +26,7 @@ import type {
 import type { FlavorStore } from './flavor-store.js';
 import type { KeyPairStore } from './key-pair-store.js';
 import type { OperatorStore } from './operator-store.js';
+import type { Requester } from './requester.js';
 import type { ServerStore } from './server-store.js';
 import type {
   BlockDeviceMapping,
@@ -52,14 +53,6 @@ export interface Store extends ApiStore, ServerStore, FlavorStore, KeyPairStore,
 }
 
 // ---------------------------------------------------------------------------------------------------- nova-api
-
-/** Who asks, as it is written into instance actions. */
-export interface Requester {
-  readonly requestId: RequestId;
-  readonly userId: UserId;
-  /** null for a token without a project. */
-  readonly projectId: ProjectId | null;
-}
 
 export interface NewInstance {
   readonly id: ServerId;

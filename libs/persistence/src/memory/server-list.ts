@@ -1,13 +1,8 @@
 import { POWER_STATES, type ServerId } from '@novella/core';
 import type { Instance } from '../records.js';
 import { hasBackReference, rootDeviceName } from '../server-changes.js';
-import {
-  EVERY_PROJECT,
-  type ServerListQuery,
-  type ServerPattern,
-  type ServerSort,
-  type ServerSortKey,
-} from '../server-store.js';
+import { EVERY_PROJECT } from '../every-project.js';
+import { type ServerListQuery, type ServerPattern, type ServerSort, type ServerSortKey } from '../server-store.js';
 import { storableText } from '../text.js';
 import { type InstanceRow, type Tables, toInstance } from './tables.js';
 

@@ -1,7 +1,7 @@
 import type { ServerId } from '@novella/core';
 import { changedMetadata, changedTags, LOCK_ACTION, UNLOCK_ACTION } from '../server-changes.js';
 import type { ServerStore } from '../server-store.js';
-import type { Requester } from '../store.js';
+import type { Requester } from '../requester.js';
 import { storable } from '../text.js';
 import { listServers } from './server-list.js';
 import { type InstanceRow, type Tables, toInstance } from './tables.js';

@@ -24,7 +24,8 @@ import type {
   Service,
   TimelineEntry,
 } from '../records.js';
-import type { PostedEvent, Requester } from '../store.js';
+import type { Requester } from '../requester.js';
+import type { PostedEvent } from '../store.js';
 import { actionName, TIMELINE_LIMIT } from '../transition-facts.js';
 
 /** Rows are replaced, never changed, so that an answer given out stays what it was. */

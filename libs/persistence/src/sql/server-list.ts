@@ -2,13 +2,8 @@ import type { ServerId } from '@novella/core';
 import { POWER_STATES } from '@novella/core';
 import type { Instance } from '../records.js';
 import { hasBackReference, rootDeviceName } from '../server-changes.js';
-import {
-  EVERY_PROJECT,
-  type ServerListQuery,
-  type ServerPattern,
-  type ServerSort,
-  type ServerSortKey,
-} from '../server-store.js';
+import { EVERY_PROJECT } from '../every-project.js';
+import { type ServerListQuery, type ServerPattern, type ServerSort, type ServerSortKey } from '../server-store.js';
 import { storableText } from '../text.js';
 import type { Database } from './database.js';
 import type { InstanceRow } from './entities/instance.entity.js';

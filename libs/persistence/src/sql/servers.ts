@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ServerId } from '@novella/core';
 import { changedMetadata, changedTags, LOCK_ACTION, UNLOCK_ACTION } from '../server-changes.js';
 import type { ChangeLimits, InstanceExtra, ServerChange, ServerStore } from '../server-store.js';
-import type { Requester } from '../store.js';
+import type { Requester } from '../requester.js';
 import { storable } from '../text.js';
 import type { Database } from './database.js';
 import type { InstanceExtraRow } from './entities/instance-extra.entity.js';
