@@ -5,6 +5,7 @@ import { isTrue } from '../http/rules.js';
 import type { ApiCall } from '../http/request-context.js';
 import type { NovaApiPorts } from '../ports.js';
 import { type AllowedStates, notReady, whyNotNow } from '../servers/instance-state.js';
+import { refuseLocked } from '../servers/lock-server.js';
 import type { VolumeFacts } from '../volume-api.js';
 import { notAttached } from './decide-detach.js';
 import type { UpdateAttachmentDto } from './update-attachment.dto.js';
@@ -44,6 +45,7 @@ export async function swapVolume(
     throw new ApiFault(409, `volume ${volume} is not migrating; this API should only be called by Cinder`);
   }
   await newVolume(io, { context }, asked.volumeId);
+  refuseLocked(instance, context);
   const busy = whyNotNow('swap_volume', instance, SWAPS);
   if (busy !== null) throw busy;
   if (instance.host === null) throw notReady(instance.id);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type ErrorCode, seconds, type ServerId, type VolumeId } from '@novella/core';
+import type { ApiCall } from '../http/request-context.js';
 import {
   activeServer,
   built,
@@ -10,6 +11,7 @@ import {
   type TestApi,
   USER,
 } from '../testing/start-nova-api.js';
+import { swapVolume } from './update-attachment.js';
 
 const VOLUME = '99999999-8888-4777-8666-555555555555';
 const OTHER = '99999999-8888-4777-8666-000000000000';
@@ -321,6 +323,14 @@ describe('PUT os-volume_attachments', () => {
       expect((await swap()).code).toBe(400);
       api.cinder.volumes.delete(volume);
       expect((await swap()).code).toBe(404);
+    });
+
+    it('is a 409 of a locked server, for a service that is no administrator', async () => {
+      const locked = { ...(await api.store.instance(server))!, lockedBy: 'owner' as const };
+      const service = { context: { ...api.cinder.users[0]!, isAdmin: false } as ApiCall['context'] };
+      const io = { store: api.store, cinder: api.cinder };
+      const refused = swapVolume(io, service, locked, VOLUME, { volumeId: OTHER });
+      await expect(refused).rejects.toMatchObject({ status: 409, message: `Instance ${server} is locked` });
     });
 
     it('is a 409 in a state in which Nova does not swap, and a 400 with what cannot be changed', async () => {
