@@ -1,6 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { VolumeDisk } from '@novella/contracts';
 import type { AttachmentId, ConnectionInfoOf, ServerId, VolumeId } from '@novella/core';
@@ -12,6 +14,7 @@ import { CephHost } from './ceph-host.js';
 
 jest.setTimeout(180_000);
 const MIB = 2 ** 20;
+const PASSPHRASE = 'ab'.repeat(32);
 const OPERATORS = '457eb676-33da-42ec-9a8c-9293d545c337';
 const SERVER = '5e50e500-0000-4000-8000-0000000000c1' as ServerId;
 const OTHER_SERVER = '5e50e500-0000-4000-8000-0000000000c2' as ServerId;
@@ -85,8 +88,26 @@ describe('volumes in a Ceph cluster', () => {
     }) as ConnectionInfoOf<'rbd'>;
     const keyring = `[client.${ceph.client.user}]\n\tkey = ${ceph.client.key}\n`;
     const sealedSecret = keyComes ? seal(at.hostKey.publicKey, { keyring }, attachment) : null;
-    const device = `${bus === 'scsi' ? 'sd' : 'vd'}${'bcdefghijk'.charAt(volumes)}`;
+    const device = bus === 'scsi' ? 'sdb' : 'vdb';
     return { volume, attachment, connection, sealedSecret, device, bus, shareable, image };
+  }
+
+  /** As Cinder makes an encrypted image: what the guest sees has the whole size, the header comes on top. */
+  async function newEncryptedVolume(at: CephHost, mib: number): Promise<VolumeDisk & { readonly image: string }> {
+    const content = await newLuksFile(mib);
+    const disk = await newVolume({ at, content });
+    const secret = { keyring: ceph.client.key, luks_passphrase: PASSPHRASE };
+    const sealedSecret = seal(at.hostKey.publicKey, secret, disk.attachment);
+    return { ...disk, connection: { ...disk.connection, encrypted: true }, sealedSecret };
+  }
+
+  async function newLuksFile(mib: number, folder = emptyDir): Promise<string> {
+    const path = join(folder, `luks-${mib}`);
+    // Few rounds of its key's derivation, which the emulated guests' host has to do at each opening.
+    const options = 'key-secret=k,cipher-alg=aes-256,cipher-mode=xts,ivgen-alg=plain64,iter-time=10';
+    const key = ['--object', `secret,id=k,data=${PASSPHRASE}`];
+    await promisify(execFile)('qemu-img', ['create', '-q', '-f', 'luks', ...key, '-o', options, path, `${mib}M`]);
+    return path;
   }
 
   const grow = (image: string, mib: number): Promise<string> =>
@@ -209,6 +230,69 @@ describe('volumes in a Ceph cluster', () => {
     await other.carryOut('delete_instance', { server: OTHER_SERVER, volumes: [there] });
     await host.carryOut('detach_volume', { server: SERVER, disk: here });
     expect(await watchersOf(here.image)).toBe(0);
+  });
+
+  it('are decrypted by QEMU, and grow in the guest by what the image has grown, not by its header', async () => {
+    const disk = await newEncryptedVolume(host, 64);
+    const { volume, image } = disk;
+    const overhead = (await sizeOf(image)) * MIB - 64 * MIB;
+    expect(overhead).toBeGreaterThan(0);
+    const attached = await host.carryOut('attach_volume', { server: SERVER, disk });
+    const sizes = { hostBytes: 64 * MIB, guestBytes: 64 * MIB, overheadBytes: overhead };
+    expect(attached).toEqual({ status: 'attached', disk: { volume, ...sizes } });
+    await host.console(SERVER).waitForSize(volume, bytes(64 * MIB));
+    expect(await host.secrets()).toEqual([
+      `ceph novella ${SERVER} ${volume} cephx`,
+      `volume novella ${SERVER} ${volume} luks`,
+    ]);
+
+    await grow(image, 128);
+    const seen = 128 * MIB - overhead;
+    expect(await host.extend(SERVER, disk, seen / MIB)).toEqual({ ...grown(128), hostBytes: seen, guestBytes: seen });
+    await host.console(SERVER).waitForSize(volume, bytes(seen));
+    expect(await sizeOf(image)).toBe(128);
+    expect(await host.carryOut('detach_volume', { server: SERVER, disk })).toEqual({ status: 'detached' });
+    await host.console(SERVER).waitForNoDisk(volume);
+  });
+
+  it('are not attached with another pass phrase', async () => {
+    const disk = await newEncryptedVolume(host, 65);
+    const secret = { keyring: ceph.client.key, luks_passphrase: 'another' };
+    const sealedSecret = seal(host.hostKey.publicKey, secret, disk.attachment);
+    const outcome = await host.carryOut('attach_volume', { server: SERVER, disk: { ...disk, sealedSecret } });
+    expect(outcome).toMatchObject({ status: 'failed', error: { code: 'hypervisor-refused' } });
+    expect(JSON.stringify(outcome)).not.toContain('another');
+    expect(await host.guestBytes(SERVER, disk.volume)).toBeUndefined();
+    await host.carryOut('detach_volume', { server: SERVER, disk });
+  });
+
+  it('may be files or block devices just as well when they are encrypted', async () => {
+    const path = await newLuksFile(66, host.volumesDir);
+    const length = (await stat(path)).size;
+    const loop = (await promisify(execFile)('losetup', ['--find', '--show', path])).stdout.trim();
+    try {
+      for (const devicePath of [path, loop]) {
+        const base = await newVolume();
+        const data = { device_path: devicePath, encrypted: true };
+        const connection = parseConnectionInfo({ driver_volume_type: 'local', data });
+        const sealedSecret = seal(host.hostKey.publicKey, { luks_passphrase: PASSPHRASE }, base.attachment);
+        const disk = { ...base, connection, sealedSecret };
+        const before = (await stat(path)).size - (length - 66 * MIB);
+        expect(await host.carryOut('attach_volume', { server: SERVER, disk })).toMatchObject({
+          disk: { hostBytes: before, guestBytes: before, overheadBytes: length - 66 * MIB },
+        });
+        await truncate(path, (await stat(path)).size + 8 * MIB);
+        const after = before + 8 * MIB;
+        expect(await host.extend(SERVER, disk, after / MIB)).toMatchObject({ hostBytes: after, guestBytes: after });
+        await host.console(SERVER).waitForSize(disk.volume, bytes(after));
+        await host.carryOut('detach_volume', { server: SERVER, disk });
+        // The loop device has not been told of what the file has become under its own name.
+        if (devicePath === path) await promisify(execFile)('losetup', ['-c', loop]);
+      }
+      expect((await stat(path)).size).toBe(length + 16 * MIB);
+    } finally {
+      await promisify(execFile)('losetup', ['-d', loop]);
+    }
   });
 
   it('are not attached when the cluster does not know the key, and leave no disk behind', async () => {

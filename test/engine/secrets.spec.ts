@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { gib, seconds } from '@novella/core';
 import { HostKey } from '@novella/sealing';
-import { SERVER, temporaryDirectory, type TemporaryDirectory } from '@novella/testing';
+import { CONNECTION, SERVER, temporaryDirectory, type TemporaryDirectory } from '@novella/testing';
 import { DATA } from './deployment.js';
 import { built } from './set-up.js';
 import { accepts } from './story.js';
@@ -104,6 +104,34 @@ describe('what Cinder says for the host alone', () => {
       attachments: 1,
     });
     expect(actions[0]?.events?.[0]?.details).toMatch(/^secret-unreadable/);
+  });
+
+  it('opens an encrypted volume together with the rest, and lies sealed like that', async () => {
+    world.volumes.connectionInfo = { ...CONNECTION, encrypted: true };
+    world.volumes.passphrase = { luks_passphrase: 'ab12-of-volume' };
+    const opened: unknown[] = [];
+    const { unseal } = world.host;
+    world.host.unseal = (box, boundTo) => opened.push(unseal?.(box, boundTo));
+    await withTwoVolumes();
+    expect(opened[0]).toEqual({ ...CHAP, luks_passphrase: 'ab12-of-volume' });
+    const mappings = await world.store.blockDeviceMappings([SERVER]);
+    expect([...mappings.values()].flat()).toMatchObject([{ connection: { encrypted: true } }, {}]);
+    expect(JSON.stringify([...mappings])).not.toContain('ab12-of-volume');
+  });
+
+  it('has no pass phrase for a volume that the storage decrypts, which is like any other for the host', async () => {
+    world.volumes.connectionInfo = { ...CONNECTION, encrypted: true };
+    await withTwoVolumes();
+    const mappings = await world.store.blockDeviceMappings([SERVER]);
+    expect([...mappings.values()].flat()).toMatchObject([{ connection: { encrypted: false } }, {}]);
+  });
+
+  it('ends a build whose volume cannot be opened, with the reason and nothing left behind', async () => {
+    world.volumes.connectionInfo = { ...CONNECTION, encrypted: true };
+    world.volumes.refuse = { call: 'encryption', code: 'key-manager-unsupported', times: 1 };
+    await world.acceptBuild();
+    await world.settle();
+    expect(await world.snapshot()).toMatchObject({ open: [], server: { vmState: 'error' }, attachments: [] });
   });
 
   it('ends a build on a host that has no key, with the reason', async () => {

@@ -34,6 +34,8 @@ export class SimulatedVolumes implements VolumeService {
   readonly deleted: VolumeId[] = [];
   /** What Cinder hands out for the host alone, with any volume. */
   secret: Readonly<Record<string, string>> | null = null;
+  /** What opens volumes that are encrypted; null: the storage does. */
+  passphrase: Readonly<Record<string, string>> | null = null;
   /** What must never happen, and did. */
   readonly wrongs: string[] = [];
   refuse: { readonly call: keyof VolumeService; readonly code: ErrorCode; times: number } | null = null;
@@ -113,6 +115,10 @@ export class SimulatedVolumes implements VolumeService {
 
   rollDetaching(_project: unknown, volume: VolumeId) {
     return this.answer('rollDetaching', () => void this.detaching.delete(volume));
+  }
+
+  encryption() {
+    return this.answer('encryption', () => this.passphrase);
   }
 
   completeExtend(_project: unknown, volume: VolumeId, size: GiB, end: 'grown' | 'failed') {

@@ -194,6 +194,7 @@ export class GrowingCluster {
       connection: () => Promise.resolve(this.connected()),
       beginDetaching: () => Promise.resolve(),
       completeExtend: () => Promise.resolve(),
+      encryption: () => Promise.resolve(null),
       rollDetaching: () => Promise.resolve(),
       completeAttachment: () => Promise.resolve(),
       deleteAttachment: () => Promise.resolve(),

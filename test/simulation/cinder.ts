@@ -107,6 +107,7 @@ export class Cinder {
 
   /** What the conductor asks. */
   readonly service: VolumeService = {
+    encryption: () => Promise.resolve(null),
     volume: (_project, id) => answer(() => this.stateOf(this.find(id))),
     attachments: (_project, volume, server) =>
       answer(() =>
@@ -183,7 +184,15 @@ export class Cinder {
       answer(() => {
         const volume = this.find(id);
         const status = this.statusOf(volume);
-        return { id, status, size: volume.size, multiattach: false, bootable: true, imageMetadata: {} };
+        return {
+          id,
+          status,
+          size: volume.size,
+          multiattach: false,
+          bootable: true,
+          migrationStatus: null,
+          imageMetadata: {},
+        };
       }),
     createAttachment: (volume, server) =>
       answer(() => {

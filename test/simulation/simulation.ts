@@ -2,7 +2,7 @@ import { millis, minutes, seconds } from '@novella/core';
 import { type Fault, faultsAtRandom, heal } from './discrete-faults.js';
 import type { Mutation } from './deployment-io.js';
 import { unsettled } from './end-state.js';
-import { askAtRandom } from './requests.js';
+import { askAtRandom, resumeAll } from './requests.js';
 import { setUp } from './set-up.js';
 import { PROCESSES, World } from './world.js';
 
@@ -31,6 +31,8 @@ const PARKED_AFTER = seconds(120);
 /** All deadlines, backoffs, leases and two passes of the reconciler. */
 const ENDED_AFTER = minutes(45);
 const LOOK_EVERY = seconds(5);
+/** Every effect of a host ends by itself before that, so no deadline is further away. */
+const LONGEST_WAIT = minutes(15);
 
 /** One deployment, from its start over requests and faults until all has healed and ended. */
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Ran> {
@@ -93,6 +95,7 @@ async function untilSettled(world: World): Promise<void> {
   let problems: string[] = [];
   for (let looked = false; clock.monotonic() < healed + ENDED_AFTER;) {
     await clock.advance(LOOK_EVERY);
+    await resumeAll(world);
     problems = await unsettled(world);
     if (problems.length === 0) return;
     if (!looked && clock.monotonic() >= healed + PARKED_AFTER) {
@@ -112,7 +115,7 @@ async function mustBeParked(world: World): Promise<void> {
   })) {
     const next = state === 'waiting' ? nextAt : state === 'dispatched' ? deadline : new Date(now);
     const reason = state !== 'waiting' || waitingFor !== null;
-    if (next === null || !reason || next.getTime() > now + minutes(10))
+    if (next === null || !reason || next.getTime() > now + LONGEST_WAIT)
       world.wrong(`${kind} ${id} is parked without an end`);
   }
 }

@@ -132,6 +132,7 @@ export function urlOf({ route, query = '' }: Pick<Row, 'route' | 'query'>, thing
     volumeId: things.volume,
     requestId: things.action,
     key: 'hw:cpu_policy',
+    tag: 'a-tag',
     name: things.keyPair,
     projectId: OWN,
     alias: 'os-consoles',

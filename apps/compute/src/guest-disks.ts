@@ -3,7 +3,7 @@ import type { MeasuredDisk, VolumeDisk } from '@novella/contracts';
 import { NovellaError, type ServerId } from '@novella/core';
 import type { Guest, GuestDisk } from '@novella/virt';
 import type { HostIo } from './host-io.js';
-import { volumeSize } from './volume-devices.js';
+import { volumeOverhead, volumeSize } from './volume-devices.js';
 
 /** Error: domain-not-found when the server has no guest on this host. */
 export async function presentGuest({ virt }: Pick<HostIo, 'virt'>, server: ServerId): Promise<Guest> {
@@ -24,7 +24,7 @@ export function guestDisk(disk: VolumeDisk, source: HostDevice): GuestDisk {
   return {
     volume,
     source,
-    format: connection.format,
+    format: connection.encrypted ? 'luks' : connection.format,
     device,
     bus,
     shareable,
@@ -43,5 +43,6 @@ export async function measureDisk(
   if (found === undefined) {
     throw new NovellaError('guest-disk-missing', 'the guest has no disk of the volume', { volume });
   }
-  return { volume, hostBytes: await volumeSize(io, disk), guestBytes: found.guestBytes };
+  const measured = { volume, hostBytes: await volumeSize(io, disk), guestBytes: found.guestBytes };
+  return disk.connection.encrypted ? { ...measured, overheadBytes: await volumeOverhead(io, disk) } : measured;
 }

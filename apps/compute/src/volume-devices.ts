@@ -39,6 +39,12 @@ export async function volumeSize(io: Reach, volume: Reachable): Promise<Bytes> {
   return connector.size(reachable);
 }
 
+/** Bytes of its device that no guest sees. Errors: secret-unreadable; those of the connector. */
+export async function volumeOverhead(io: Reach, volume: Reachable): Promise<Bytes> {
+  const { connector, reachable } = reach(io, volume);
+  return connector.overhead(reachable);
+}
+
 /**
  * Lets go of the volume's device and of what the journal knows of it, unless another guest on this host has it as a disk.
  * Only a shareable volume can be in two guests: for another one no other guest, which may not answer, is asked.

@@ -25,6 +25,7 @@ function service(answers: ('cinder-unreachable' | 'volume-not-found' | 'ok')[]):
     beginDetaching: refuse,
     rollDetaching: refuse,
     completeExtend: refuse,
+    encryption: refuse,
     deleteVolume: refuse,
     volumesThatAre: () => {
       throw new Error('not asked for here');
@@ -73,6 +74,15 @@ describe('the volume service on Cinder', () => {
       () => 'ok',
       (error: unknown) => toErrorRecord(error).code,
     );
+
+  it('opens a volume with the fixed key that it was given, and with none otherwise', async () => {
+    const encryption = { ...{ provider: 'luks', controlLocation: 'front-end', cipher: null, keySize: null } } as const;
+    const keyId = '00000000-0000-0000-0000-000000000000';
+    const client = { getEncryption: () => Promise.resolve({ ...encryption, keyId }) } as unknown as CinderClient;
+    const service = cinderVolumeService(() => client, 'AB12');
+    expect(await service.encryption(PROJECT, VOLUME)).toEqual({ luks_passphrase: 'ab12' });
+    expect(await codeOf(cinderVolumeService(() => client).encryption(PROJECT, VOLUME))).toBe('volume-key-missing');
+  });
 
   it.each([
     ['extending', { extend_new_size: '3' }, 3],

@@ -1,14 +1,19 @@
 import type { CinderClient } from '@novella/cinder';
 import { type Clock, gib, type GiB, NovellaError, type ProjectId, seconds, type VolumeId } from '@novella/core';
+import { luksSecret } from './volume-encryption.js';
 import type { VolumeService } from './volume-service.js';
 
 const PAGE = 1000;
 
 /**
  * The volume service on Cinder. `clientOf` answers a client that acts in a project with the service's credentials; null
- * stands for the service's own project, from which all projects' volumes can be listed.
+ * stands for the service's own project, from which all projects' volumes can be listed. `fixedKey`: castellan's fixed_key,
+ * hexadecimal, with which Cinder encrypts where it has no other key manager.
  */
-export function cinderVolumeService(clientOf: (project: ProjectId | null) => CinderClient): VolumeService {
+export function cinderVolumeService(
+  clientOf: (project: ProjectId | null) => CinderClient,
+  fixedKey: string | null = null,
+): VolumeService {
   return {
     async volume(project, volume) {
       const found = await clientOf(project).getVolume(volume);
@@ -29,6 +34,10 @@ export function cinderVolumeService(clientOf: (project: ProjectId | null) => Cin
       const found = await clientOf(project).getAttachment(attachment);
       const connection = found?.connection ?? null;
       return connection === null ? null : { connection, secret: found?.secret ?? null };
+    },
+
+    async encryption(project, volume) {
+      return luksSecret(volume, await clientOf(project).getEncryption(volume), fixedKey);
     },
 
     completeAttachment: (project, attachment) => clientOf(project).completeAttachment(attachment),
@@ -126,6 +135,7 @@ function eachCall(service: VolumeService, around: <T>(call: () => Promise<T>) =>
     beginDetaching: (...args) => around(() => service.beginDetaching(...args)),
     rollDetaching: (...args) => around(() => service.rollDetaching(...args)),
     completeExtend: (...args) => around(() => service.completeExtend(...args)),
+    encryption: (...args) => around(() => service.encryption(...args)),
     deleteVolume: (...args) => around(() => service.deleteVolume(...args)),
     volumesThatAre: (status) => service.volumesThatAre(status),
   };

@@ -17,6 +17,11 @@ export interface VolumeService {
   ): Promise<Connected>;
   /** How the host that Cinder was told of reaches the volume; changes nothing. Null when Cinder was told of none. */
   connection(project: ProjectId, attachment: AttachmentId): Promise<Connected | null>;
+  /**
+   * What a host needs to open an encrypted volume, for it alone to read; null when the storage encrypts by itself, and
+   * hosts see nothing of it. Errors: encryption-unsupported, key-manager-unsupported, volume-key-missing.
+   */
+  encryption(project: ProjectId, volume: VolumeId): Promise<Readonly<Record<string, string>> | null>;
   /** The volume becomes in-use. Repeatable: a completed attachment is left as it is. */
   completeAttachment(project: ProjectId, attachment: AttachmentId): Promise<void>;
   /** An attachment that is gone is no error. */

@@ -104,6 +104,12 @@ export class NovaApiAppConfig extends IdentitySettings {
   @IsBoolean()
   readonly serviceTokenRolesRequired: boolean = true;
 
+  /** Glance's API without a version: http://127.0.0.1:9292. Without it images come from the directory. */
+  @Env('NOVELLA_GLANCE_ENDPOINT')
+  @IsOptional()
+  @IsEndpoint()
+  readonly glanceEndpoint?: string;
+
   @Env('NOVELLA_IMAGES_DIR')
   @IsAbsolutePath()
   readonly imagesDir: string = '/var/lib/novella/images';

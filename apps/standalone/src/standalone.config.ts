@@ -1,5 +1,5 @@
 import { isHostName } from '@novella/core';
-import { Env, IsNoauthWithoutKeystone, type LogLevel } from '@novella/service-kit';
+import { Env, IsHexKey, IsNoauthWithoutKeystone, type LogLevel } from '@novella/service-kit';
 import {
   ArrayNotEmpty,
   IsArray,
@@ -77,6 +77,12 @@ export class StandaloneConfig {
   @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true })
   readonly cinderEndpoint!: string;
 
+  /** Glance's API without a version: http://127.0.0.1:9292. Without it images come from the directory. */
+  @Env('NOVELLA_GLANCE_ENDPOINT')
+  @IsOptional()
+  @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true })
+  readonly glanceEndpoint?: string;
+
   @Env('NOVELLA_IMAGES_DIR')
   @Matches(/^\//, ABSOLUTE)
   readonly imagesDir: string = '/var/lib/novella/images';
@@ -116,6 +122,12 @@ export class StandaloneConfig {
   @IsString()
   @Matches(/^postgres(ql)?:\/\//, { message: 'must be a postgres:// URL' })
   readonly databaseUrl?: string;
+
+  /** castellan's fixed_key, for a Cinder that encrypts volumes with it: `[key_manager] fixed_key` there. */
+  @Env('NOVELLA_FIXED_KEY', { secret: true })
+  @IsOptional()
+  @IsHexKey()
+  readonly fixedKey?: string;
 
   @Env('NOVELLA_LOG_LEVEL')
   @IsIn(['debug', 'info', 'warn', 'error', 'silent'])

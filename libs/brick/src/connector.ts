@@ -32,7 +32,8 @@ export interface ReachableVolume<Connection extends ConnectionInfo = ConnectionI
 
 /** What a hypervisor must be told to open a device. Kept in memory alone, and never to be logged. */
 export interface DeviceKey {
-  readonly purpose: 'cephx';
+  /** A Ceph user's key, or a LUKS pass phrase. */
+  readonly purpose: 'cephx' | 'luks';
   readonly value: Buffer;
 }
 
@@ -49,16 +50,23 @@ export interface ConnectedVolume {
  */
 export interface VolumeConnector<Connection extends ConnectionInfo = ConnectionInfo> {
   /**
-   * Makes the volume a device of this host, or makes sure that the hypervisor can reach it. Errors: connector-unsupported
-   * when it is encrypted; image-refused for a qcow2 file that names another file, is encrypted or damaged.
+   * Makes the volume a device of this host, or makes sure that the hypervisor can reach it. One that is to be encrypted
+   * and is empty gets its LUKS header. Errors: image-refused for a qcow2 file that names another file, is encrypted or
+   * damaged, and for an encrypted volume without the header of LUKS 1; connector-unsupported for an encrypted qcow2 file.
    */
   connect(volume: ReachableVolume<Connection>): Promise<ConnectedVolume>;
 
   /** Lets go of what connect made. A device that is not there is no error. */
   disconnect(connection: Connection): Promise<void>;
 
-  /** Bytes that a guest would see of the device now, measured: of a qcow2 file its virtual size. */
+  /**
+   * Bytes that a guest would see of the device now, measured: of a qcow2 file its virtual size, of an encrypted volume
+   * what comes after its header. All sizes that the other methods take and answer are meant so.
+   */
   size(volume: ReachableVolume<Connection>): Promise<Bytes>;
+
+  /** Bytes of the device that no guest sees: the header of an encrypted volume, 0 for others. */
+  overhead(volume: ReachableVolume<Connection>): Promise<Bytes>;
 
   /**
    * Rescans until the device has at least `wanted`, for a bounded time. Answers the bytes it then measured, which may be

@@ -14,6 +14,7 @@ export { connectorFor, type ConnectorOptions, type Connectors, createConnectors 
 export { sizeOfPath } from './device-size.js';
 export { growFile } from './grow-file.js';
 export { LocalConnector, type LocalConnectorOptions } from './local-connector.js';
+export { luksOverhead } from './luks.js';
 export { type ProcessResult, type ProcessRunner, type RunOptions, spawnRunner } from './process-runner.js';
 export { growQcow2, qcow2Size } from './qcow2-file.js';
 export { RbdConnector, type RbdConnectorOptions } from './rbd-connector.js';

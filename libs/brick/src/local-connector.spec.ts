@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { mkdir, mkdtemp, realpath, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, realpath, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bytes, type Clock, type ConnectionInfoOf, type ErrorCode, millis, seconds } from '@novella/core';
 import type { ReachableVolume } from './connector.js';
 import { LocalConnector } from './local-connector.js';
 import type { ProcessRunner } from './process-runner.js';
+import { luksHeader, qcow2Header } from './testing/headers.js';
 
 const GIB = 2 ** 30;
 const never = new AbortController().signal;
@@ -89,10 +90,51 @@ describe('LocalConnector on regular files', () => {
     );
   });
 
-  it('refuses an encrypted volume, whose ciphertext no guest wants', async () => {
-    await expect(connector().connect(local(join(volumes, 'one'), true))).rejects.toEqual(
-      withCode('connector-unsupported'),
-    );
+  describe('that are encrypted', () => {
+    const OVERHEAD = 4096;
+    const secret = { luks_passphrase: 'ab12' };
+    const encrypted = () => ({ ...local(join(volumes, 'one'), true), secret });
+
+    beforeEach(async () => {
+      const file = await open(join(volumes, 'one'), 'r+');
+      await file.write(luksHeader(OVERHEAD), 0, 592, 0);
+      await file.close();
+    });
+
+    it('are handed over with their pass phrase', async () => {
+      expect(await connector().connect(encrypted())).toEqual({
+        device: { kind: 'file', path: join(volumes, 'one') },
+        keys: [{ purpose: 'luks', value: Buffer.from('ab12') }],
+      });
+    });
+
+    it('are measured, waited for and restored without their header', async () => {
+      const size = (of: number) => bytes(of - OVERHEAD);
+      expect(await connector().size(encrypted())).toBe(size(GIB));
+      expect(await connector().overhead(encrypted())).toBe(OVERHEAD);
+      expect(await connector().rescan(encrypted(), size(GIB), never)).toBe(size(GIB));
+      await expect(connector().rescan(encrypted(), bytes(GIB), never)).rejects.toMatchObject({
+        facts: { wanted: GIB, measured: GIB - OVERHEAD },
+      });
+      expect(await connector().restore(encrypted(), size(2 * GIB))).toBe(size(2 * GIB));
+      expect((await stat(join(volumes, 'one'))).size).toBe(2 * GIB);
+    });
+
+    it('are not opened without a pass phrase, nor when they are qcow2', async () => {
+      const keyless = local(join(volumes, 'one'), true);
+      await expect(connector().connect(keyless)).rejects.toEqual(withCode('volume-key-missing'));
+      const { connection } = encrypted();
+      await writeFile(join(volumes, 'one'), qcow2Header(GIB));
+      const qcow2 = { connection: { ...connection, format: 'qcow2' as const }, secret };
+      await expect(connector().connect(qcow2)).rejects.toEqual(withCode('connector-unsupported'));
+    });
+  });
+
+  it('have no overhead, and a raw file that a resize has cut gets its length back', async () => {
+    const one = local(join(volumes, 'one'));
+    expect(await connector().overhead(one)).toBe(0);
+    expect(await connector().restore(one, bytes(2 * GIB))).toBe(2 * GIB);
+    expect(await connector().restore(one, bytes(GIB))).toBe(2 * GIB);
   });
 
   it('measures the length of the file', async () => {

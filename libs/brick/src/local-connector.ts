@@ -1,10 +1,20 @@
 import { type BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { type Bytes, type Clock, type ConnectionInfoOf, type Millis, NovellaError, seconds } from '@novella/core';
+import {
+  type Bytes,
+  bytes,
+  type Clock,
+  type ConnectionInfoOf,
+  type Millis,
+  NovellaError,
+  seconds,
+} from '@novella/core';
 import { AllowedRoots } from './allowed-roots.js';
 import { type ConnectedVolume, isGrownByHost, type ReachableVolume, type VolumeConnector } from './connector.js';
 import { deviceSize, loopBacking } from './device-size.js';
 import { growFile } from './grow-file.js';
+import { isLuks, luksKey, luksOverhead, sizeAfter as after } from './luks.js';
+import { formatIfEmpty } from './luks-format.js';
 import type { ProcessRunner } from './process-runner.js';
 import { growQcow2, qcow2Size } from './qcow2-file.js';
 
@@ -28,8 +38,8 @@ type Volume = ReachableVolume<Connection>;
 
 /**
  * Volumes whose path is on the host already: a raw or qcow2 file, or a block device such as /dev/loop0. Nothing is
- * connected; what remains is to check the path and to measure, and to grow a qcow2 file that nobody has open. Mirrors
- * os-brick's local connector, whose extend only reads a size.
+ * connected; what remains is to check the path and to measure, to grow a qcow2 file that nobody has open, and to see that a
+ * volume which is to be encrypted is so. Mirrors os-brick's local connector, whose extend only reads a size.
  */
 export class LocalConnector implements VolumeConnector<Connection> {
   readonly #roots: AllowedRoots;
@@ -49,13 +59,18 @@ export class LocalConnector implements VolumeConnector<Connection> {
   }
 
   /** There is nobody to tell a secret to. */
-  async connect({ connection }: Volume): Promise<ConnectedVolume> {
-    if (connection.encrypted) {
-      throw new NovellaError('connector-unsupported', 'encrypted volumes cannot be opened on this host');
-    }
+  async connect({ connection, secret }: Volume): Promise<ConnectedVolume> {
     const { path, found } = await this.#find(connection);
+    const device = { kind: found.isFile() ? 'file' : 'block', path } as const;
     if (connection.format === 'qcow2') await qcow2Size(path);
-    return { device: { kind: found.isFile() ? 'file' : 'block', path }, keys: [] };
+    if (!connection.encrypted) return { device, keys: [] };
+    if (connection.format === 'qcow2') {
+      throw new NovellaError('connector-unsupported', 'an encrypted qcow2 file cannot be opened', { path });
+    }
+    const key = luksKey(secret);
+    if (secret !== null && !(await isLuks(path))) await formatIfEmpty(this.#runner, path, secret);
+    await luksOverhead(path);
+    return { device, keys: [key] };
   }
 
   disconnect(_connection: Connection): Promise<void> {
@@ -64,7 +79,12 @@ export class LocalConnector implements VolumeConnector<Connection> {
 
   async size({ connection }: Volume): Promise<Bytes> {
     const { path, found } = await this.#find(connection);
-    return connection.format === 'qcow2' ? qcow2Size(path) : deviceSize(found, this.#sysfs);
+    if (connection.format === 'qcow2') return qcow2Size(path);
+    return after(await this.#overhead(connection, path), await deviceSize(found, this.#sysfs));
+  }
+
+  async overhead({ connection }: Volume): Promise<Bytes> {
+    return this.#overhead(connection, (await this.#find(connection)).path);
   }
 
   async grow({ connection }: Volume, wanted: Bytes): Promise<Bytes> {
@@ -81,7 +101,10 @@ export class LocalConnector implements VolumeConnector<Connection> {
   /** QEMU sets the length of a raw file alone. */
   async restore({ connection }: Volume, wanted: Bytes): Promise<Bytes> {
     const { path, found } = await this.#find(connection);
-    if (found.isFile() && connection.format === 'raw') return growFile(path, wanted);
+    if (found.isFile() && connection.format === 'raw') {
+      const overhead = await this.#overhead(connection, path);
+      return after(overhead, await growFile(path, bytes(wanted + overhead)));
+    }
     throw new NovellaError('extend-unsupported', 'no hypervisor sets the length of this volume', { path });
   }
 
@@ -112,11 +135,13 @@ export class LocalConnector implements VolumeConnector<Connection> {
   /** One measurement; a loop device whose file has grown is first told to look at it. */
   async #look(connection: Connection, wanted: Bytes): Promise<{ measured: Bytes; refused: Error | null }> {
     const { path, found } = await this.#find(connection);
-    const measured = await deviceSize(found, this.#sysfs);
-    if (measured >= wanted || !(await this.#backingIsLarger(found, measured))) return { measured, refused: null };
+    const overhead = await this.#overhead(connection, path);
+    const size = await deviceSize(found, this.#sysfs);
+    const measured = after(overhead, size);
+    if (measured >= wanted || !(await this.#backingIsLarger(found, size))) return { measured, refused: null };
     const losetup = await this.#runner.run(['losetup', '-c', path], { timeout: LOSETUP_TIMEOUT });
     const refused = losetup.code === 0 ? null : new Error(`losetup -c ended with ${losetup.code}: ${losetup.stderr}`);
-    return { measured: await deviceSize(found, this.#sysfs), refused };
+    return { measured: after(overhead, await deviceSize(found, this.#sysfs)), refused };
   }
 
   async #backingIsLarger(found: BigIntStats, measured: Bytes): Promise<boolean> {
@@ -124,6 +149,10 @@ export class LocalConnector implements VolumeConnector<Connection> {
     if (backing === null) return false;
     const file = await stat(backing.path).catch(() => null);
     return file !== null && file.size - backing.offset > measured;
+  }
+
+  async #overhead({ encrypted }: Connection, path: string): Promise<Bytes> {
+    return encrypted ? luksOverhead(path) : bytes(0);
   }
 
   async #find(connection: Connection): Promise<{ path: string; found: BigIntStats }> {

@@ -6,21 +6,11 @@ import { bytes, type ConnectionInfoOf, millis } from '@novella/core';
 import { isGrownByHost } from './connector.js';
 import { LocalConnector } from './local-connector.js';
 import type { ProcessRunner } from './process-runner.js';
+import { qcow2Header } from './testing/headers.js';
 
 const MIB = 2 ** 20;
 const never = new AbortController().signal;
 const clock = { monotonic: () => millis(0), wallTime: () => new Date(0), sleep: () => Promise.resolve() };
-
-/** A qcow2 header of version 3 and nothing after it. */
-function header(virtualSize: number): Buffer {
-  const head = Buffer.alloc(512);
-  head.writeUInt32BE(0x514649fb, 0);
-  head.writeUInt32BE(3, 4);
-  head.writeUInt32BE(16, 20);
-  head.writeBigUInt64BE(BigInt(virtualSize), 24);
-  head.writeUInt32BE(104, 100);
-  return head;
-}
 
 const reach = (connection: ConnectionInfoOf<'local'>) => ({ connection, secret: null });
 
@@ -34,7 +24,7 @@ describe('a qcow2 volume that no guest has open', () => {
 
   const setSize = async (size: number): Promise<void> => {
     const file = await open(path, 'r+');
-    await file.write(header(size), 0, 512, 0);
+    await file.write(qcow2Header(size), 0, 512, 0);
     await file.close();
   };
   const runner: ProcessRunner = {
@@ -54,7 +44,7 @@ describe('a qcow2 volume that no guest has open', () => {
       await setSize(size);
       return { code: 0, stderr: '' };
     };
-    await writeFile(path, header(4 * MIB));
+    await writeFile(path, qcow2Header(4 * MIB));
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
@@ -108,7 +98,7 @@ describe('a qcow2 volume that no guest has open', () => {
   });
 
   it('is not grown when it has snapshots that its version cannot grow with', async () => {
-    const head = header(4 * MIB);
+    const head = qcow2Header(4 * MIB);
     head.writeUInt32BE(2, 4);
     head.writeUInt32BE(1, 60);
     await writeFile(path, head.fill(0, 72));
@@ -135,7 +125,7 @@ describe('a qcow2 volume that no guest has open', () => {
     ['is cut off', (head) => head.subarray(0, 60)],
     ['is empty', () => Buffer.alloc(0)],
   ])('is refused by every method when it %s', async (_what, change) => {
-    await writeFile(path, change(header(4 * MIB)));
+    await writeFile(path, change(qcow2Header(4 * MIB)));
     const refused = { code: 'image-refused' };
     await expect(connector().connect(reach(connection))).rejects.toMatchObject(refused);
     await expect(connector().size(reach(connection))).rejects.toMatchObject(refused);

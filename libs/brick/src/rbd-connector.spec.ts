@@ -167,9 +167,82 @@ describe('RbdConnector', () => {
     });
   });
 
-  it('does not open an encrypted volume', async () => {
-    const encrypted = volume({ keyring: KEY }, { encrypted: true });
-    await expect(connector().connect(encrypted)).rejects.toEqual(withCode('connector-unsupported'));
+  describe('an encrypted image', () => {
+    const OVERHEAD = 2_068_480;
+    const encrypted = (secret: VolumeSecret = { keyring: KEY, luks_passphrase: 'ab12' }) =>
+      volume(secret, { encrypted: true });
+    const luksInfo = (size: number): ProcessResult =>
+      ok(
+        JSON.stringify({
+          'virtual-size': size - OVERHEAD,
+          'format-specific': { type: 'luks', data: { 'payload-offset': OVERHEAD } },
+        }),
+      );
+
+    it('is handed over with both keys, after a look at the image and at its header', async () => {
+      answers = [info(GIB), luksInfo(GIB)];
+      const { keys } = await connector().connect(encrypted());
+      expect(keys).toEqual([
+        { purpose: 'cephx', value: Buffer.from(KEY, 'base64') },
+        { purpose: 'luks', value: Buffer.from('ab12') },
+      ]);
+    });
+
+    it('is measured without its header by QEMU, to which no pass phrase is said', async () => {
+      answers = [luksInfo(GIB)];
+      expect(await connector().size(encrypted())).toBe(GIB - OVERHEAD);
+      expect(await connector().overhead(encrypted())).toBe(OVERHEAD);
+      const { argv, options } = ran[0]!;
+      expect(options.input).toBe(KEY);
+      expect(argv.slice(0, -1)).toEqual([
+        ...['qemu-img', 'info', '--force-share', '--output', 'json'],
+        ...['--object', 'secret,id=cephx,format=base64,file=/dev/fd/0', '--'],
+      ]);
+      expect(JSON.parse(String(argv.at(-1)).replace('json:', ''))).toEqual({
+        driver: 'luks',
+        file: {
+          ...{ driver: 'rbd', pool: 'volumes', image: 'volume-1', conf: '/dev/null' },
+          ...{ user: 'cinder', 'key-secret': 'cephx' },
+          server: [
+            { host: '10.0.0.1', port: '6789' },
+            { host: 'fd00::2', port: '6790' },
+          ],
+        },
+      });
+      expect(JSON.stringify(ran)).not.toContain('ab12');
+    });
+
+    it('is waited for until the guest can have the wanted size', async () => {
+      answers = [luksInfo(2 * GIB)];
+      expect(await connector().rescan(encrypted(), bytes(2 * GIB - OVERHEAD), never)).toBe(2 * GIB - OVERHEAD);
+      await expect(connector().rescan(encrypted(), bytes(2 * GIB), never)).rejects.toEqual(
+        withCode('host-device-too-small'),
+      );
+    });
+
+    it('gets the length back that a resize has cut, its header counted', async () => {
+      answers = [luksInfo(GIB), luksInfo(GIB), ok(''), luksInfo(2 * GIB)];
+      await connector().restore(encrypted(), bytes(2 * GIB - OVERHEAD));
+      expect(ran[2]?.argv).toContain(`${2 * GIB}B`);
+    });
+
+    it.each<[string, string, ErrorCode]>([
+      ['has no LUKS header', "qemu-img: Could not open 'json:': Volume is not in LUKS format", 'image-refused'],
+      ['is LUKS 2', 'qemu-img: LUKS version 2 is not supported', 'image-refused'],
+      ['cannot be read', 'qemu-img: error connecting: Operation timed out', 'paths-down'],
+    ])('fails when it %s', async (_, stderr, code) => {
+      answers = [info(GIB), { code: 1, stdout: '', stderr }];
+      await expect(connector().connect(encrypted())).rejects.toEqual(withCode(code));
+    });
+
+    it('is not opened without a pass phrase', async () => {
+      await expect(connector().connect(encrypted({ keyring: KEY }))).rejects.toEqual(withCode('volume-key-missing'));
+      expect(ran).toEqual([]);
+    });
+  });
+
+  it('has no overhead in an image that is not encrypted', async () => {
+    expect(await connector().overhead(volume())).toBe(0);
   });
 
   describe('rescan', () => {

@@ -13,7 +13,8 @@ import {
 import { z } from 'zod';
 import { cephxKey } from './cephx-key.js';
 import type { ConnectedVolume, ReachableVolume, VolumeConnector } from './connector.js';
-import { isInstalled, type ProcessRunner } from './process-runner.js';
+import { luksKey } from './luks.js';
+import { isInstalled, type ProcessResult, type ProcessRunner } from './process-runner.js';
 
 export interface RbdConnectorOptions {
   readonly runner: ProcessRunner;
@@ -38,7 +39,12 @@ const NO_SUCH_IMAGE = 2;
 /** One for each monitor that was asked in the wrong version of the protocol, of no interest to anybody. */
 const NOISE = /peer_banner/;
 
-const imageInfo = z.object({ size: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER) });
+const size = z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER);
+const imageInfo = z.object({ size });
+const luksImageInfo = z.object({
+  'virtual-size': size,
+  'format-specific': z.object({ data: z.object({ 'payload-offset': size }) }),
+});
 
 /**
  * Images in a Ceph cluster. QEMU opens them by itself, so nothing is connected: what remains is to find the key and to
@@ -64,16 +70,16 @@ export class RbdConnector implements VolumeConnector<Connection> {
   }
 
   async connect(volume: Volume): Promise<ConnectedVolume> {
-    const { connection } = volume;
-    if (connection.encrypted) {
-      throw new NovellaError('connector-unsupported', 'encrypted volumes cannot be opened on this host');
-    }
-    const { pool, image, monitors, auth, discard } = connection;
+    const { pool, image, monitors, auth, discard, encrypted } = volume.connection;
+    const luks = encrypted ? [luksKey(volume.secret)] : [];
     const key = await this.#key(volume);
-    await this.size(volume);
+    // Of the two programs `rbd` is the one that says what is wrong with the cluster or the user.
+    await this.#imageSize(volume);
+    if (encrypted) await this.#luks(volume);
+    const cephx = key === null ? [] : [{ purpose: 'cephx', value: Buffer.from(key, 'base64') } as const];
     return {
       device: { kind: 'network', path: `${pool}/${image}`, monitors, auth, discard },
-      keys: key === null ? [] : [{ purpose: 'cephx', value: Buffer.from(key, 'base64') }],
+      keys: [...cephx, ...luks],
     };
   }
 
@@ -82,6 +88,14 @@ export class RbdConnector implements VolumeConnector<Connection> {
   }
 
   async size(volume: Volume): Promise<Bytes> {
+    return volume.connection.encrypted ? (await this.#luks(volume)).size : this.#imageSize(volume);
+  }
+
+  async overhead(volume: Volume): Promise<Bytes> {
+    return volume.connection.encrypted ? (await this.#luks(volume)).overhead : bytes(0);
+  }
+
+  async #imageSize(volume: Volume): Promise<Bytes> {
     const stdout = await this.#rbd(volume, ['info', '--format', 'json']);
     const parsed = imageInfo.safeParse(jsonOf(stdout));
     if (parsed.success) return bytes(parsed.data.size);
@@ -113,8 +127,10 @@ export class RbdConnector implements VolumeConnector<Connection> {
 
   /** `rbd resize` makes nothing smaller unless it is told to. */
   async restore(volume: Volume, wanted: Bytes): Promise<Bytes> {
-    if ((await this.size(volume)) < wanted)
-      await this.#rbd(volume, ['resize', '--size', `${wanted}B`, '--no-progress']);
+    if ((await this.size(volume)) < wanted) {
+      const length = wanted + (await this.overhead(volume));
+      await this.#rbd(volume, ['resize', '--size', `${length}B`, '--no-progress']);
+    }
     return this.size(volume);
   }
 
@@ -132,22 +148,15 @@ export class RbdConnector implements VolumeConnector<Connection> {
     const { pool, image, monitors, auth, cluster } = volume.connection;
     const key = await this.#key(volume);
     const limit = String(this.#clusterTimeout / 1000);
-    const result = await this.#runner
-      .run(
-        [
-          'rbd',
-          ...['--conf', await this.#configuration(cluster)],
-          ...['--mon_host', monitors.map(address).join(',')],
-          ...(auth === null ? [] : ['--id', auth.username, '--keyfile', '/dev/fd/0']),
-          ...['--client_mount_timeout', limit, '--rados_osd_op_timeout', limit],
-          ...['--pool', pool, '--image', image],
-          ...command,
-        ],
-        { timeout: millis(this.#clusterTimeout + RUN_TIMEOUT), ...(key === null ? {} : { input: key }) },
-      )
-      .catch((cause: unknown) => {
-        throw new NovellaError('paths-down', 'the Ceph cluster was not reached', factsOf(volume), { cause });
-      });
+    const argv = [
+      ...(['rbd', '--conf', await this.#configuration(cluster)] as const),
+      ...['--mon_host', monitors.map(address).join(',')],
+      ...(auth === null ? [] : ['--id', auth.username, '--keyfile', '/dev/fd/0']),
+      ...['--client_mount_timeout', limit, '--rados_osd_op_timeout', limit],
+      ...['--pool', pool, '--image', image],
+      ...command,
+    ] as const;
+    const result = await this.#run(volume, argv, key);
     if (result.code === 0) return result.stdout;
     const said = result.stderr.split('\n').filter((line) => line.trim() !== '' && !NOISE.test(line));
     const cause = new Error(`rbd ${command[0]} ended with ${result.code}: ${said.join('; ').slice(-500)}`);
@@ -157,6 +166,35 @@ export class RbdConnector implements VolumeConnector<Connection> {
       });
     }
     throw new NovellaError('paths-down', 'the Ceph cluster refused, or was not reached', factsOf(volume), { cause });
+  }
+
+  /** What is in the image: by qemu-img, which needs no pass phrase to read the header. Errors: as #rbd; image-refused. */
+  async #luks(volume: Volume): Promise<{ size: Bytes; overhead: Bytes }> {
+    const { pool, image, monitors, auth, cluster } = volume.connection;
+    const key = await this.#key(volume);
+    const conf = await this.#configuration(cluster);
+    const rbd = {
+      ...{ driver: 'rbd', pool, image, conf },
+      server: monitors.map(({ host, port }) => ({ host, port: String(port) })),
+      ...(auth === null ? {} : { user: auth.username, 'key-secret': 'cephx' }),
+    };
+    const secret = key === null ? [] : ['--object', 'secret,id=cephx,format=base64,file=/dev/fd/0'];
+    const filename = `json:${JSON.stringify({ driver: 'luks', file: rbd })}`;
+    const argv = ['qemu-img', 'info', '--force-share', '--output', 'json', ...secret, '--', filename] as const;
+    const { code, stdout, stderr } = await this.#run(volume, argv, key);
+    if (code === 0) return luksInfo(stdout, volume);
+    const cause = new Error(`qemu-img info ended with ${code}: ${stderr.slice(-500)}`);
+    const refused = /not in LUKS format|LUKS version/i.test(stderr);
+    if (refused)
+      throw new NovellaError('image-refused', 'the image has no header of LUKS 1', factsOf(volume), { cause });
+    throw new NovellaError('paths-down', 'QEMU cannot read the image in the cluster', factsOf(volume), { cause });
+  }
+
+  #run(volume: Volume, argv: readonly [string, ...string[]], key: string | null): Promise<ProcessResult> {
+    const options = { timeout: millis(this.#clusterTimeout + RUN_TIMEOUT), ...(key === null ? {} : { input: key }) };
+    return this.#runner.run(argv, options).catch((cause: unknown) => {
+      throw new NovellaError('paths-down', 'the Ceph cluster was not reached', factsOf(volume), { cause });
+    });
   }
 
   /** Monitors and user are the volume's; all else of the host's file counts, where it has one. */
@@ -171,6 +209,13 @@ export class RbdConnector implements VolumeConnector<Connection> {
 
 const address = ({ host, port }: Connection['monitors'][number]): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+function luksInfo(stdout: string, volume: Volume): { size: Bytes; overhead: Bytes } {
+  const parsed = luksImageInfo.safeParse(jsonOf(stdout));
+  if (!parsed.success) throw new NovellaError('internal', 'qemu-img info answered no sizes', factsOf(volume));
+  const { 'virtual-size': size, 'format-specific': specific } = parsed.data;
+  return { size: bytes(size), overhead: bytes(specific.data['payload-offset']) };
+}
 
 const factsOf = ({ connection: { pool, image } }: Volume) => ({ path: `${pool}/${image}` });
 

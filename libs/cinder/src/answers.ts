@@ -48,6 +48,8 @@ const volume = z
     encrypted: z.boolean(),
     availability_zone: z.string().nullish(),
     metadata: z.record(z.string(), z.string()),
+    /** Only told to administrators. */
+    migration_status: z.string().nullish(),
     /** Only of a volume that was made of an image. */
     volume_image_metadata: z.record(z.string(), z.unknown()).nullish(),
     attachments: z.array(
@@ -65,6 +67,8 @@ const volume = z
     encrypted: wire.encrypted,
     availabilityZone: wire.availability_zone ?? null,
     metadata: wire.metadata,
+    /** `migrating`, `completing` ...; null: it is not moved to another back end, or the caller is not told. */
+    migrationStatus: wire.migration_status || null,
     /** Properties of the image that the volume was made of, those that are text; empty without one. */
     imageMetadata: textsOf(wire.volume_image_metadata ?? {}),
     /** Completed attachments only: a reserved or attaching one is not in a volume's list. */
@@ -86,6 +90,29 @@ const attachmentSummary = z
     volume: wire.volume_id,
   }));
 export type AttachmentSummary = Readonly<z.output<typeof attachmentSummary>>;
+
+/** cinder:db/sqlalchemy/api.py volume_encryption_metadata_get: without a type that encrypts, the key's id alone. */
+export const encryptionAnswer = z
+  .looseObject({
+    encryption_key_id: z.string().nullable(),
+    provider: z.string().nullish(),
+    control_location: z.enum(['front-end', 'back-end']).nullish(),
+    cipher: z.string().nullish(),
+    key_size: z.number().int().nullish(),
+  })
+  .transform((wire) => ({
+    /** Names the key in castellan's key manager. */
+    keyId: wire.encryption_key_id,
+    /** `luks`, `luks2`, `plain`, or the class of an old type; null: the volume is not encrypted. */
+    provider: wire.provider ?? null,
+    /** Who encrypts: the host or the storage. */
+    controlLocation: wire.control_location ?? 'front-end',
+    /** As dm-crypt writes it, `aes-xts-plain64`. */
+    cipher: wire.cipher ?? null,
+    /** In bits. */
+    keySize: wire.key_size ?? null,
+  }));
+export type VolumeEncryption = Readonly<z.output<typeof encryptionAnswer>>;
 
 const link = z.looseObject({ rel: z.string() });
 

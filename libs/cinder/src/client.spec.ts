@@ -152,6 +152,17 @@ describe('what is sent', () => {
       },
     },
     {
+      name: 'getEncryption',
+      call: () => client.getEncryption(VOLUME),
+      answers: answer(200, { encryption_key_id: null }),
+      sent: {
+        method: 'GET',
+        path: `/v3/${PROJECT}/volumes/${VOLUME}/encryption`,
+        body: '',
+        microversion: 'volume 3.0',
+      },
+    },
+    {
       name: 'deleteVolume',
       call: () => client.deleteVolume(VOLUME),
       answers: answer(202, undefined),
@@ -253,9 +264,19 @@ describe('what comes back', () => {
       encrypted: false,
       availabilityZone: 'nova',
       metadata: { a: 'b' },
+      migrationStatus: null,
       imageMetadata: {},
       attachments: [{ id: ATTACHMENT, server: SERVER, device: '/dev/vdb' }],
     });
+  });
+
+  it.each([
+    ['migrating', 'migrating'],
+    ['', null],
+    [null, null],
+  ])('reads the migration status %j as %j', async (migration_status, migrationStatus) => {
+    peer.script(answer(200, { volume: volumeBody({ migration_status }) }));
+    expect(await client.getVolume(VOLUME)).toMatchObject({ migrationStatus });
   });
 
   it('reads the properties of the image that a volume was made of, those that are text', async () => {
@@ -569,6 +590,38 @@ describe('a peer that is not well', () => {
   ])('JSON that Cinder never answers to %s is not taken as done', async (_name, call) => {
     peer.script(answer(200, { status: 'ok' }));
     expect(await codeOf(call())).toBe('cinder-answer-invalid');
+  });
+
+  it.each([
+    [
+      // As Cinder 21 answers for a volume of a type that encrypts, and for one of another.
+      {
+        encryption_key_id: '00000000-0000-0000-0000-000000000000',
+        control_location: 'front-end',
+        cipher: 'aes-xts-plain64',
+        key_size: 256,
+        provider: 'luks',
+      },
+      {
+        keyId: '00000000-0000-0000-0000-000000000000',
+        controlLocation: 'front-end',
+        cipher: 'aes-xts-plain64',
+        keySize: 256,
+        provider: 'luks',
+      },
+    ],
+    [
+      { encryption_key_id: null },
+      { keyId: null, controlLocation: 'front-end', cipher: null, keySize: null, provider: null },
+    ],
+  ])('how a volume is encrypted is read from %j', async (body, encryption) => {
+    peer.script(answer(200, body));
+    expect(await client.getEncryption(VOLUME)).toEqual(encryption);
+  });
+
+  it('what says nothing of an encryption is no answer about one', async () => {
+    peer.script(answer(200, { provider: 'luks' }));
+    expect(await codeOf(client.getEncryption(VOLUME))).toBe('cinder-answer-invalid');
   });
 
   it('an answer larger than accepted is not read', async () => {

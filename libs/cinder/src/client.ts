@@ -15,9 +15,11 @@ import {
   attachmentsAnswer,
   attachmentSummaryAnswer,
   type AttachmentSummary,
+  encryptionAnswer,
   remainingAttachmentsAnswer,
   type Volume,
   volumeAnswer,
+  type VolumeEncryption,
   volumesAnswer,
 } from './answers.js';
 import { expectDone, expectNothing, ofSubject, parse } from './believed.js';
@@ -70,6 +72,9 @@ export interface CinderClient {
 
   /** Error: volume-not-found. */
   getVolume(volume: VolumeId): Promise<Volume>;
+
+  /** How the volume is encrypted. Error: volume-not-found. */
+  getEncryption(volume: VolumeId): Promise<VolumeEncryption>;
 
   /** One page in Cinder's own order. `next` is the marker of the page after it, null on the last. */
   listVolumesDetail(query: VolumesQuery): Promise<{ volumes: readonly Volume[]; next: VolumeId | null }>;
@@ -160,7 +165,13 @@ function clientOf(transport: CinderTransport, auth: CinderAuth): CinderClient {
 type Send = (call: Call) => Promise<Answer>;
 type VolumeCalls = Pick<
   CinderClient,
-  'getVolume' | 'listVolumesDetail' | 'deleteVolume' | 'beginDetaching' | 'rollDetaching' | 'completeExtend'
+  | 'getVolume'
+  | 'getEncryption'
+  | 'listVolumesDetail'
+  | 'deleteVolume'
+  | 'beginDetaching'
+  | 'rollDetaching'
+  | 'completeExtend'
 >;
 type AttachmentCalls = Omit<CinderClient, keyof VolumeCalls | 'as' | 'close'>;
 
@@ -184,6 +195,14 @@ function volumeCalls(send: Send): VolumeCalls {
       const answer = await send(call);
       if (answer.kind === 'gone') throw volumeNotFound(volume);
       return ofSubject(call, parse(call, answer, volumeAnswer), { id: volume });
+    },
+
+    async getEncryption(volume) {
+      const { path, ...route } = about(volume);
+      const call: Call = { name: 'getEncryption', method: 'GET', ...route, path: `${path}/encryption` };
+      const answer = await send(call);
+      if (answer.kind === 'gone') throw volumeNotFound(volume);
+      return parse(call, answer, encryptionAnswer);
     },
 
     async listVolumesDetail({ limit, marker, status, allProjects }) {

@@ -1,4 +1,4 @@
-export type { AttachmentSummary, Volume } from './answers.js';
+export type { AttachmentSummary, Volume, VolumeEncryption } from './answers.js';
 export {
   type Attachment,
   type CinderClient,

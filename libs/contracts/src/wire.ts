@@ -64,6 +64,8 @@ export const measuredDisk = z.object({
   volume: volumeId,
   hostBytes: byteCount,
   guestBytes: byteCount.nullable(),
+  /** Bytes of the device that no guest sees (a LUKS header), not counted in the others; left out when there are none. */
+  overheadBytes: byteCount.optional(),
 });
 export type MeasuredDisk = z.output<typeof measuredDisk>;
 

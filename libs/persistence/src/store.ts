@@ -1,6 +1,7 @@
 import type {
   AttachmentId,
   BlockDeviceMappingId,
+  BootImages,
   Bytes,
   ConnectionInfo,
   ErrorRecord,
@@ -9,6 +10,7 @@ import type {
   Millis,
   OperationId,
   OperationKind,
+  PowerKind,
   PowerState,
   ProjectId,
   RequestId,
@@ -24,6 +26,8 @@ import type {
 import type { FlavorStore } from './flavor-store.js';
 import type { KeyPairStore } from './key-pair-store.js';
 import type { OperatorStore } from './operator-store.js';
+import type { Requester } from './requester.js';
+import type { ServerStore } from './server-store.js';
 import type {
   BlockDeviceMapping,
   Capacity,
@@ -43,20 +47,12 @@ import type {
  * Both are made with the time after which a silent service counts as down (`serviceDownTime`).
  * When the database cannot be reached they throw `database-unreachable`, and nothing was written or it was all written.
  */
-export interface Store extends ApiStore, FlavorStore, KeyPairStore, EngineStore, HostStore, OperatorStore {
+export interface Store extends ApiStore, ServerStore, FlavorStore, KeyPairStore, EngineStore, HostStore, OperatorStore {
   /** Waits for what is under way and lets go of all connections. */
   close(): Promise<void>;
 }
 
 // ---------------------------------------------------------------------------------------------------- nova-api
-
-/** Who asks, as it is written into instance actions. */
-export interface Requester {
-  readonly requestId: RequestId;
-  readonly userId: UserId;
-  /** null for a token without a project. */
-  readonly projectId: ProjectId | null;
-}
 
 export interface NewInstance {
   readonly id: ServerId;
@@ -66,10 +62,23 @@ export interface NewInstance {
   readonly description: string | null;
   readonly flavor: Flavor;
   readonly imageRef: string | null;
+  readonly bootImages: BootImages | null;
   readonly diskBus: 'virtio' | 'scsi';
   readonly metadata: Readonly<Record<string, string>>;
   readonly availabilityZone: string | null;
   readonly keyName: string | null;
+  readonly hostname: string;
+  readonly reservationId: string;
+  readonly launchIndex: number;
+  readonly accessIpV4: string | null;
+  readonly accessIpV6: string | null;
+  readonly configDrive: boolean;
+  readonly autoDiskConfig: boolean;
+  readonly kernelId: string;
+  readonly ramdiskId: string;
+  readonly tags: readonly string[];
+  readonly userData: string | null;
+  readonly keyData: string | null;
 }
 
 export interface NewBlockDeviceMapping {
@@ -99,19 +108,6 @@ export interface PostedEvent {
     | null;
 }
 
-/** Not null: a caller without a project must not see everybody's servers for that. */
-export const EVERY_PROJECT = Symbol('every project');
-
-export interface ServerListQuery {
-  readonly projectId: ProjectId | typeof EVERY_PROJECT;
-  readonly limit: number;
-  /** The id of the last server of the page before. */
-  readonly marker: ServerId | null;
-  readonly name?: string;
-  readonly vmStates?: readonly VmState[];
-  readonly host?: HostName;
-}
-
 export interface ApiStore {
   /** What a project, or one user in it, has: its undeleted servers and their flavors. */
   usage(of: { readonly projectId: ProjectId; readonly userId: UserId | null }): Promise<Usage>;
@@ -120,8 +116,6 @@ export interface ApiStore {
   instance(id: ServerId): Promise<Instance | null>;
   /** As `instance`, but deleted ones too: their actions can still be read. */
   instanceEvenDeleted(id: ServerId): Promise<Instance | null>;
-  /** Newest first (created_at, then id). `unknown-marker` when the marker is no server that the query could list. */
-  instances(query: ServerListQuery): Promise<Instance[] | 'unknown-marker'>;
   /** Of the mappings of many servers, in the order of their devices; one query. */
   blockDeviceMappings(servers: readonly ServerId[]): Promise<Map<ServerId, BlockDeviceMapping[]>>;
   /** What deciding the codes of external events needs, for many servers in one query. Deleted servers are left out. */
@@ -140,6 +134,9 @@ export interface ApiStore {
     requester: Requester;
     confirmWithin: Millis;
   }): Promise<{ instance: Instance; mappings: BlockDeviceMapping[]; operation: OperationId }>;
+
+  /** As createInstance for several servers without mappings, all or none of them. */
+  createInstances(input: { instances: readonly NewInstance[]; requester: Requester }): Promise<Instance[]>;
 
   /**
    * Reserves an attachment under the server's row lock: mapping, device name, attach operation (`waiting` for `api`),
@@ -169,7 +166,7 @@ export interface ApiStore {
   /**
    * Opens a detach operation with its action `detach_volume`, and ends the volume's extends that are not dispatched
    * (`volume-detached`). Refusals: `server-not-found`; `server-busy` when its vm_state is not one of active, paused,
-   * suspended, stopped or a task is set; `not-attached` without a mapping; `attaching` while its attach has not ended
+   * stopped or a task is set; `not-attached` without a mapping; `attaching` while its attach has not ended
    * well; `root-device` for boot index 0; `already-detaching` while a detach of it is open. They write nothing.
    */
   requestDetach(input: { serverId: ServerId; volumeId: VolumeId; requester: Requester }): Promise<
@@ -179,14 +176,22 @@ export interface ApiStore {
       }
   >;
 
+  /** What its owner may change of an attachment: whether the volume is deleted with the server. */
+  updateAttachment(input: {
+    serverId: ServerId;
+    volumeId: VolumeId;
+    deleteOnTermination: boolean;
+  }): Promise<'updated' | 'not-attached'>;
+
   /**
    * Sets the task state and opens an operation of `kind` with its action, when the server is in one of `from`; else
    * `wrong-state`, and nothing is written. `no-host`: it is on none. A reboot while a reboot is open joins it:
-   * requestedSeq + 1, its request replaced; if it was `waiting` it is queued again and its failures are forgotten.
+   * requestedSeq + 1, its request replaced; if it was `waiting` it is queued again and its failures are forgotten. A reboot
+   * ends a pause, unpause, suspend or resume that is not dispatched (`server-rebooted`).
    */
   requestPower(input: {
     serverId: ServerId;
-    kind: 'start' | 'stop' | 'reboot';
+    kind: PowerKind;
     request: Readonly<Record<string, string>>;
     from: { readonly vmStates: readonly VmState[]; readonly taskStates: readonly (TaskState | null)[] };
     taskState: TaskState;
@@ -197,8 +202,8 @@ export interface ApiStore {
   >;
 
   /**
-   * Marks the server as being deleted (task_state deleting), ends its attaches, detaches, extends, starts, stops and
-   * reboots that are not dispatched (`server-deleted`) and writes a delete operation and action. A volume whose detach
+   * Marks the server as being deleted (task_state deleting), ends its attaches, detaches, extends and what changes
+   * its power, unless they are dispatched (`server-deleted`), and writes a delete operation and action. A volume whose detach
    * was open is not deleted with the server (deleteOnTermination false). A second delete while the first is open is
    * `already-deleting` and writes nothing.
    */
@@ -238,7 +243,10 @@ export interface OperationFacts {
 export interface RecordChanges {
   readonly instance?: {
     readonly vmState?: VmState;
-    /** undefined leaves it; null clears it. `deleting` stays whatever is said here, until the server is deleted. */
+    /**
+     * undefined leaves it; null clears it. Whatever is said here, `deleting` stays until the server is deleted, and
+     * `rebooting_hard` until a reboot ends.
+     */
     readonly taskState?: TaskState | null;
     readonly powerState?: PowerState;
     readonly fault?: { readonly code: number; readonly message: string; readonly details: string };
@@ -254,6 +262,7 @@ export interface RecordChanges {
     readonly sealedSecret?: string | null;
     readonly size?: GiB;
     readonly wantedBytes?: Bytes;
+    readonly overheadBytes?: Bytes;
     readonly hostBytes?: Bytes;
     readonly guestBytes?: Bytes | null;
     /** attached_at = now() unless it is set. */
@@ -327,7 +336,7 @@ export interface EngineStore {
    * Ends the part of the operation that was decided: actions with seq <= decidedSeq get their event finished (`Success`,
    * or `Error` with the error's code and message) and message null or `Error`; then succeeded or failed, or, if more was
    * requested meanwhile, queued again with failures forgotten; the server's task state then stays as it is. Operations
-   * of the server, or of the volume, that wait for `server-task` become due.
+   * of the server, or of the volume, that wait for `server-task` or `guest-start` become due.
    */
   end(
     operation: Operation,
@@ -384,6 +393,8 @@ export interface AttachedVolume {
   readonly mapping: BlockDeviceMapping;
   readonly projectId: ProjectId;
   readonly host: HostName;
+  /** Of the server. */
+  readonly powerState: PowerState;
   /** The last extend of this attachment that ended in failure, final or infeasible, and what it had wanted. */
   readonly refused: { readonly wantedBytes: Bytes; readonly capabilities: readonly string[] } | null;
 }
@@ -427,7 +438,7 @@ export interface HostStore {
   /**
    * What the host saw of a guest. Ignored unless the server is on that host and not deleted. Without a task, and unless it
    * is `error` or `building`, the vm_state follows: running -> active, shutdown or crashed -> stopped, paused -> paused,
-   * suspended -> suspended.
+   * suspended or saved -> suspended.
    */
   recordPowerState(host: HostName, serverId: ServerId, powerState: PowerState): Promise<'recorded' | 'ignored'>;
 }

@@ -41,6 +41,10 @@ export const IsPostgresUrl = (): PropertyDecorator =>
 export const IsEndpoint = (): PropertyDecorator =>
   IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true });
 
+/** Bytes as hexadecimal digits, as castellan's fixed_key is written; 16 of them at least. */
+export const IsHexKey = (): PropertyDecorator =>
+  Matches(/^(?:[0-9a-f]{2}){16,128}$/i, { message: 'must be a key of 16 bytes or more, as hexadecimal digits' });
+
 export const IsLogLevel = (): PropertyDecorator => IsIn(['debug', 'info', 'warn', 'error', 'silent']);
 
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;

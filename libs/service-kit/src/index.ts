@@ -5,6 +5,7 @@ export {
   IsAbsolutePath,
   IsBrokerUrls,
   IsEndpoint,
+  IsHexKey,
   IsHostName,
   IsListenAddress,
   IsLogLevel,

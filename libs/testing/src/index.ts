@@ -30,6 +30,7 @@ export {
   type TokenScope,
 } from './keystone-cloud.js';
 export { type PrivateCeph, type PrivateCephOptions, startPrivateCeph } from './private-ceph.js';
+export { type NewImage, PrivateGlance, type PrivateGlanceOptions } from './private-glance.js';
 export { PrivateKeystone, type PrivateKeystoneOptions } from './private-keystone.js';
 export { type PrivateLibvirtd, type PrivateLibvirtdOptions, startPrivateLibvirtd } from './private-libvirtd.js';
 export { type PrivateRabbit, type PrivateRabbitOptions, startPrivateRabbit } from './private-rabbit.js';

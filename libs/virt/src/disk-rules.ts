@@ -14,12 +14,16 @@ export function refuseSharedQcow2(server: ServerId, disks: readonly GuestDisk[])
   });
 }
 
-/** A cluster lets nobody in without the key of a user. */
+/** Which keys open the disk. */
+export const keysFor = ({ source, format }: GuestDisk): VolumeKey['purpose'][] => [
+  ...(source.kind === 'network' && source.auth !== null ? (['cephx'] as const) : []),
+  ...(format === 'luks' ? (['luks'] as const) : []),
+];
+
 export function refuseWithoutKey(server: ServerId, disks: readonly GuestDisk[], keys: readonly VolumeKey[]): void {
-  const locked = disks.find(({ volume, source }) => {
-    const isLocked = source.kind === 'network' && source.auth !== null;
-    return isLocked && !keys.some((key) => key.volume === volume);
-  });
+  const locked = disks.find((disk) =>
+    keysFor(disk).some((needed) => !keys.some((key) => key.volume === disk.volume && key.purpose === needed)),
+  );
   if (locked) throw keyMissing(server, locked);
 }
 

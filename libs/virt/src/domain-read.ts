@@ -37,11 +37,15 @@ const LISTS = new Set(['domain.devices.disk', 'domain.devices.serial']);
 // The prefix is ours (`metadata` writes it) and libvirt keeps it.
 const attribute = z.string().optional();
 const secretOwner = z.object({ secret: z.object({ '@usage': attribute }).optional() }).optional();
+const encryption = z.object({ '@format': attribute, secret: z.object({ '@usage': attribute }).optional() }).optional();
 const disk = z.object({
   driver: z.object({ '@type': attribute }).optional(),
-  // libvirt keeps a proof of identity where it was given: beside the source or within it.
-  source: z.object({ '@file': attribute, '@dev': attribute, '@name': attribute, auth: secretOwner }).optional(),
+  // libvirt keeps these where they were given: beside the source or within it.
+  source: z
+    .object({ '@file': attribute, '@dev': attribute, '@name': attribute, auth: secretOwner, encryption })
+    .optional(),
   auth: secretOwner,
+  encryption,
   target: z.object({ '@dev': z.string(), '@bus': z.string() }),
   serial: z.string().optional(),
   alias: z.object({ '@name': z.string() }).optional(),
@@ -80,12 +84,16 @@ export function readDomain(xml: string): DomainDescription {
   };
 }
 
-function volumeDisk({ driver, source, auth, target, serial: id, alias }: z.infer<typeof disk>): VolumeDisk[] {
+function volumeDisk(read: z.infer<typeof disk>): VolumeDisk[] {
+  const { driver, source, auth, target, serial: id, alias } = read;
   const volume = parseVolumeId(id ?? '');
   const opened = source && openedAs(source);
   if (volume === null || !opened) return [];
-  const format = driver?.['@type'] ?? 'raw'; // libvirt's own default
-  const secretUsages = [auth, source.auth].flatMap((owner) => owner?.secret?.['@usage'] ?? []);
+  const luks = [read.encryption, source.encryption].some((found) => found?.['@format'] === 'luks');
+  const format = luks ? 'luks' : (driver?.['@type'] ?? 'raw'); // libvirt's own default
+  const secretUsages = [auth, source.auth, read.encryption, source.encryption].flatMap(
+    (owner) => owner?.secret?.['@usage'] ?? [],
+  );
   const { '@dev': device, '@bus': bus } = target;
   return [{ volume, ...opened, format, alias: alias?.['@name'] ?? null, device, bus, secretUsages }];
 }

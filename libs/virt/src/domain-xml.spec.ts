@@ -101,7 +101,7 @@ describe('diskXml of an image in a Ceph cluster', () => {
     ['a secret of our own', { usage: 'novella 1 2 cephx' }, `usage='novella 1 2 cephx'`],
     ["the operator's secret", { uuid: OTHER }, `uuid='${OTHER}'`],
   ])('proves who it is with %s', (_, name, written) => {
-    expect(diskXml({ disk: disk({ source: rbd }), unit: null }, false, new Map([[VOLUME, name]]))).toBe(
+    expect(diskXml({ disk: disk({ source: rbd }), unit: null }, false, new Map([[VOLUME, { cephx: name }]]))).toBe(
       `<disk type='network' device='disk'><driver name='qemu' type='raw' cache='none' discard='unmap'/>` +
         `<alias name='ua-${VOLUME}'/><source protocol='rbd' name='volumes/volume-1'>${hosts}</source>` +
         `<auth username='cinder'><secret type='ceph' ${written}/></auth>${after}`,
@@ -117,12 +117,36 @@ describe('diskXml of an image in a Ceph cluster', () => {
   });
 
   it('is read back, with the secret where it stands', () => {
-    const secrets = new Map([[VOLUME, { usage: 'novella 1 2 cephx' }]]);
+    const secrets = new Map([[VOLUME, { cephx: { usage: 'novella 1 2 cephx' } }]]);
     const disks = [disk({ source: rbd }), disk({ volume: OTHER, device: 'vdc', source: { ...rbd, auth: null } })];
     const onCeph = { kind: 'network', path: 'volumes/volume-1' };
     expect(readDomain(domainXml(spec({ disks }), options, secrets)).volumeDisks).toMatchObject([
       { ...onCeph, volume: VOLUME, secretUsages: ['novella 1 2 cephx'] },
       { ...onCeph, volume: OTHER, secretUsages: [] },
+    ]);
+  });
+});
+
+describe('diskXml of an encrypted volume', () => {
+  const secret = { luks: { usage: 'novella 1 2 luks' } };
+
+  it('has QEMU open it, with a secret of our own', () => {
+    expect(diskXml({ disk: disk({ format: 'luks' }), unit: null }, false, new Map([[VOLUME, secret]]))).toBe(
+      `<disk type='file' device='disk'><driver name='qemu' type='raw' cache='none'/><alias name='ua-${VOLUME}'/>` +
+        `<source file='/volumes/one'/><target dev='vdb' bus='virtio'/><serial>${VOLUME}</serial>` +
+        `<encryption format='luks'><secret type='passphrase' usage='novella 1 2 luks'/></encryption></disk>`,
+    );
+  });
+
+  it('is never written without one', () => {
+    expect(() => diskXml({ disk: disk({ format: 'luks' }), unit: null })).toThrow('no secret');
+  });
+
+  it('is read back', () => {
+    const disks = [disk({ format: 'luks' }), disk({ volume: OTHER, device: 'vdc' })];
+    expect(readDomain(domainXml(spec({ disks }), options, new Map([[VOLUME, secret]]))).volumeDisks).toMatchObject([
+      { volume: VOLUME, format: 'luks', secretUsages: ['novella 1 2 luks'] },
+      { volume: OTHER, format: 'raw', secretUsages: [] },
     ]);
   });
 });

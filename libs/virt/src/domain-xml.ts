@@ -1,6 +1,6 @@
 import type { HostDevice, RbdDevice } from '@novella/brick';
 import { assertNever, type ServerId, type VolumeId } from '@novella/core';
-import type { GuestDisk, GuestSpec } from './driver.js';
+import type { GuestDisk, GuestSpec, VolumeKey } from './driver.js';
 import { cleanText, escapeXml } from './xml-text.js';
 
 /** Pure: what we write into libvirt. Mirrors nova:virt/libvirt/config.py and libvirt:docs/formatdomain.rst. */
@@ -17,8 +17,8 @@ export interface DomainOptions {
 /** By which name XML calls a secret that libvirt holds. */
 export type SecretName = { readonly uuid: string } | { readonly usage: string };
 
-/** By volume, of the disks that are opened with a secret. */
-export type SecretNames = ReadonlyMap<VolumeId, SecretName>;
+/** By volume, and by what it is for: the secrets that disks are opened with. */
+export type SecretNames = ReadonlyMap<VolumeId, Partial<Record<VolumeKey['purpose'], SecretName>>>;
 
 /** `unit` is the disk's place on the SCSI controller; null on another bus. */
 export interface PlacedDisk {
@@ -65,11 +65,12 @@ export function domainXml(spec: GuestSpec, options: DomainOptions, secrets = NO_
 
 /** One disk of a volume, as the definition and an attach have it. nova:virt/libvirt/volume/ */
 export function diskXml({ disk, unit }: PlacedDisk, boot = false, secrets = NO_SECRETS): string {
+  const names = secrets.get(disk.volume) ?? {};
   return element('disk', { type: disk.source.kind, device: 'disk' }, [
     // O_DIRECT, or for Ceph no cache of the client's own.
-    emptyElement('driver', { name: 'qemu', type: disk.format, cache: 'none', ...driverOf(disk.source) }),
+    emptyElement('driver', { name: 'qemu', type: driverFormat(disk), cache: 'none', ...driverOf(disk.source) }),
     emptyElement('alias', { name: diskAlias(disk.volume) }),
-    ...sourceXml(disk.source, secrets.get(disk.volume)),
+    ...sourceXml(disk.source, names.cephx),
     ...(disk.format === 'qcow2' ? [NO_BACKING_FILE] : []),
     emptyElement('target', { dev: disk.device, bus: disk.bus }),
     element('serial', {}, disk.volume),
@@ -77,7 +78,16 @@ export function diskXml({ disk, unit }: PlacedDisk, boot = false, secrets = NO_S
     ...(disk.shareable ? ['<shareable/>'] : []),
     ...(boot ? [`<boot order='1'/>`] : []),
     ...(unit === null ? [] : [driveAddress(unit)]),
+    ...(disk.format === 'luks' ? [luksXml(names.luks)] : []),
   ]);
+}
+
+/** libvirt calls raw what is encrypted, and says that it is beside it. */
+const driverFormat = ({ format }: GuestDisk): string => (format === 'luks' ? 'raw' : format);
+
+function luksXml(secret: SecretName | undefined): string {
+  if (secret === undefined) throw new Error('an encrypted disk, and no secret to open it with');
+  return element('encryption', { format: 'luks' }, emptyElement('secret', { type: 'passphrase', ...secret }));
 }
 
 function driverOf(source: HostDevice): Attributes {

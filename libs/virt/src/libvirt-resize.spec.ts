@@ -7,7 +7,7 @@ const VOLUME = '22222222-2222-4222-8222-222222222222' as VolumeId;
 type Io = Parameters<typeof resizeLiveDisk>[0];
 
 interface Disk {
-  readonly format: 'raw' | 'qcow2';
+  readonly format: 'raw' | 'qcow2' | 'luks';
   readonly kind: 'file' | 'block' | 'network';
   /** What the guest sees, and what the host has. */
   readonly capacity: number;
@@ -44,8 +44,14 @@ describe('the disk of a live guest', () => {
     expect(await resize(4, { hostBytes: 4 }, 'paused', 3)).toEqual({ shown: 3, told: [4] });
   });
 
-  it.each([1, 2])('is never told %d when it shows as much or more (rule 2.6c)', async (size) => {
-    expect(await resize(size, { capacity: 2 })).toEqual({ shown: 2, told: [] });
+  it('is never told less than it shows (rule 2.6c)', async () => {
+    expect(await resize(1, { capacity: 2 })).toEqual({ shown: 2, told: [] });
+  });
+
+  it('is told once more what it shows already: the guest may not have heard it', async () => {
+    expect(await resize(2, { capacity: 2 })).toEqual({ shown: 2, told: [2] });
+    const longer = await resize(2, { capacity: 2, hostBytes: 3 });
+    expect(longer).toMatchObject({ shown: { code: 'hypervisor-refused' }, told: [] });
   });
 
   it.each(['file', 'block'] as const)(
@@ -63,6 +69,10 @@ describe('the disk of a live guest', () => {
   it('of an image that only QEMU can reach is told what was measured elsewhere', async () => {
     expect(await resize(3, { kind: 'network', hostBytes: 0 })).toEqual({ shown: 3, told: [3] });
     expect(await resize(1, { kind: 'network', hostBytes: 0, capacity: 2 })).toEqual({ shown: 2, told: [] });
+  });
+
+  it('of an encrypted device is told what was measured without its header', async () => {
+    expect(await resize(3, { format: 'luks', hostBytes: 9 })).toEqual({ shown: 3, told: [3] });
   });
 
   it('is grown by QEMU itself when it is qcow2', async () => {

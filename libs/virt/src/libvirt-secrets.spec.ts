@@ -52,8 +52,8 @@ class SecretDriver {
   }
 
   define(xml: string, uuid: string = randomUUID()): Held {
-    const usageId = /<name>(.*)<\/name>/.exec(xml)?.[1] ?? '';
-    const secret = { uuid, usageType: 2, usageId, xml, value: null };
+    const [, usageId = ''] = /<(?:name|volume)>(.*)<\/(?:name|volume)>/.exec(xml) ?? [];
+    const secret = { uuid, usageType: xml.includes('<volume>') ? 1 : 2, usageId, xml, value: null };
     this.held.push(secret);
     return secret;
   }
@@ -78,7 +78,11 @@ const onCeph = (volume: VolumeId, secretUuid: string | null = null): GuestDisk =
   shareable: false,
   readOnly: false,
 });
-const key = (volume: VolumeId, text = 'key'): VolumeKey => ({ volume, purpose: 'cephx', value: Buffer.from(text) });
+const key = (volume: VolumeId, text = 'key', purpose: VolumeKey['purpose'] = 'cephx'): VolumeKey => ({
+  volume,
+  purpose,
+  value: Buffer.from(text),
+});
 const usage = (volume: VolumeId, server = SERVER): string => `novella ${server} ${volume} cephx`;
 
 describe('secrets of disks in libvirt', () => {
@@ -92,7 +96,7 @@ describe('secrets of disks in libvirt', () => {
   it('are made for each disk that has a key, in memory alone and for QEMU alone', async () => {
     const file = { ...onCeph(OTHER), source: { kind: 'file', path: '/volumes/one' } } as const;
     expect(await secrets.provide(SERVER, [onCeph(VOLUME), file], [key(VOLUME)])).toEqual(
-      new Map([[VOLUME, { usage: usage(VOLUME) }]]),
+      new Map([[VOLUME, { cephx: { usage: usage(VOLUME) } }]]),
     );
     expect(driver.held).toMatchObject([
       {
@@ -100,6 +104,22 @@ describe('secrets of disks in libvirt', () => {
         value: 'key',
       },
     ]);
+  });
+
+  it('are two for an encrypted image: one for the cluster, one for what is in it', async () => {
+    const disk = { ...onCeph(VOLUME, OPERATORS), format: 'luks' } as const;
+    driver.define('<secret><name>client.cinder</name></secret>', OPERATORS);
+    expect(await secrets.provide(SERVER, [disk], [key(VOLUME), key(VOLUME, 'phrase', 'luks')])).toEqual(
+      new Map([[VOLUME, { cephx: { uuid: OPERATORS }, luks: { usage: `novella ${SERVER} ${VOLUME} luks` } }]]),
+    );
+    const usage = `<usage type='volume'><volume>novella ${SERVER} ${VOLUME} luks</volume></usage>`;
+    expect(driver.held[1]).toMatchObject({
+      xml: `<secret ephemeral='yes' private='yes'>${usage}</secret>`,
+      value: 'phrase',
+    });
+    await expect(secrets.provide(SERVER, [disk], [key(VOLUME)])).rejects.toMatchObject({ code: 'volume-key-missing' });
+    await secrets.remove(SERVER, VOLUME);
+    expect(driver.held).toMatchObject([{ uuid: OPERATORS }]);
   });
 
   it('are made once, and have the newest key', async () => {
@@ -111,14 +131,14 @@ describe('secrets of disks in libvirt', () => {
   it('of an operator are used as they are, whatever key came', async () => {
     driver.define('<secret><name>client.cinder</name></secret>', OPERATORS).value = "the operator's";
     expect(await secrets.provide(SERVER, [onCeph(VOLUME, OPERATORS)], [key(VOLUME)])).toEqual(
-      new Map([[VOLUME, { uuid: OPERATORS }]]),
+      new Map([[VOLUME, { cephx: { uuid: OPERATORS } }]]),
     );
     expect(driver.held).toMatchObject([{ uuid: OPERATORS, value: "the operator's" }]);
   });
 
   it('are our own when the operator has given libvirt none of that uuid', async () => {
     expect(await secrets.provide(SERVER, [onCeph(VOLUME, OPERATORS)], [key(VOLUME)])).toEqual(
-      new Map([[VOLUME, { usage: usage(VOLUME) }]]),
+      new Map([[VOLUME, { cephx: { usage: usage(VOLUME) } }]]),
     );
   });
 

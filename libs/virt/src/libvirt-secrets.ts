@@ -1,6 +1,6 @@
 import type { ServerId, VolumeId } from '@novella/core';
 import { type LibvirtClient, SECRET_USAGE, type SecretRef } from '@novella/libvirt';
-import { keyMissing } from './disk-rules.js';
+import { keyMissing, keysFor } from './disk-rules.js';
 import type { VolumeDisk } from './domain-read.js';
 import type { SecretName, SecretNames } from './domain-xml.js';
 import type { GuestDisk, VolumeKey } from './driver.js';
@@ -9,7 +9,7 @@ import { isLibvirtError } from './libvirt-faults.js';
 const ALL_SECRETS = { needResults: 1, flags: 0 } as const;
 
 /**
- * What QEMU opens disks with, as libvirt's secrets. One that an operator has given libvirt, under the uuid that Cinder
+ * What QEMU opens disks with, as libvirt's secrets. A Ceph user's that an operator has given libvirt, under the uuid that Cinder
  * names, is used as it is. Else it is our own, for one disk: ephemeral (in libvirt's memory alone) and private (it gives
  * the value to QEMU and to nobody else), called `novella <server> <volume> <purpose>`, which goes with the disk.
  * Nova's are kept on disk, and one uuid stands for all guests of a host: nova:virt/libvirt/host.py create_secret.
@@ -19,18 +19,12 @@ export class LibvirtSecrets {
 
   /** Sees that libvirt has what the disks need, and answers by which name it has it. Error volume-key-missing. */
   async provide(server: ServerId, disks: readonly GuestDisk[], keys: readonly VolumeKey[]): Promise<SecretNames> {
-    const names = new Map<VolumeId, SecretName>();
+    const names = new Map<VolumeId, Partial<Record<VolumeKey['purpose'], SecretName>>>();
     for (const disk of disks) {
-      const { volume, source } = disk;
-      if (source.kind !== 'network' || source.auth === null) continue;
-      const { secretUuid } = source.auth;
-      if (secretUuid !== null && (await this.find(secretUuid)) !== null) {
-        names.set(volume, { uuid: secretUuid });
-        continue;
+      for (const purpose of keysFor(disk)) {
+        const name = await this.name(server, disk, purpose, keys);
+        names.set(disk.volume, { ...names.get(disk.volume), [purpose]: name });
       }
-      const key = keys.find((one) => one.volume === volume);
-      if (key === undefined) throw keyMissing(server, disk);
-      names.set(volume, { usage: await this.define(server, key) });
     }
     return names;
   }
@@ -63,6 +57,19 @@ export class LibvirtSecrets {
     }
   }
 
+  private async name(
+    server: ServerId,
+    disk: GuestDisk,
+    purpose: VolumeKey['purpose'],
+    keys: readonly VolumeKey[],
+  ): Promise<SecretName> {
+    const operators = purpose === 'cephx' && disk.source.kind === 'network' ? disk.source.auth?.secretUuid : null;
+    if (typeof operators === 'string' && (await this.find(operators)) !== null) return { uuid: operators };
+    const key = keys.find((one) => one.volume === disk.volume && one.purpose === purpose);
+    if (key === undefined) throw keyMissing(server, disk);
+    return { usage: await this.define(server, key) };
+  }
+
   private async find(uuid: string): Promise<SecretRef | null> {
     return this.client.call('secretLookupByUuid', { uuid }).then(({ secret }) => secret, noneWithoutSecret);
   }
@@ -70,17 +77,27 @@ export class LibvirtSecrets {
   private async define(server: ServerId, key: VolumeKey): Promise<string> {
     const usageId = usageOf(server, key);
     const found = await this.client
-      .call('secretLookupByUsage', { usageType: SECRET_USAGE.ceph, usageId })
+      .call('secretLookupByUsage', { usageType: SECRET_USAGE[USAGE[key.purpose].type], usageId })
       .then(({ secret }) => secret, noneWithoutSecret);
-    const secret = found ?? (await this.client.call('secretDefineXml', { xml: secretXml(usageId), flags: 0 })).secret;
+    const secret =
+      found ?? (await this.client.call('secretDefineXml', { xml: secretXml(key.purpose, usageId), flags: 0 })).secret;
     await this.client.call('secretSetValue', { secret, value: key.value, flags: 0 });
     return usageId;
   }
 }
 
+/** What libvirt calls the use of a secret, and the element that names the user. */
+const USAGE = {
+  cephx: { type: 'ceph', element: 'name' },
+  luks: { type: 'volume', element: 'volume' },
+} as const satisfies Record<VolumeKey['purpose'], unknown>;
+
 /** Ids need no escaping. */
-const secretXml = (usageId: string): string =>
-  `<secret ephemeral='yes' private='yes'><usage type='ceph'><name>${usageId}</name></usage></secret>`;
+function secretXml(purpose: VolumeKey['purpose'], usageId: string): string {
+  const { type, element } = USAGE[purpose];
+  const usage = `<usage type='${type}'><${element}>${usageId}</${element}></usage>`;
+  return `<secret ephemeral='yes' private='yes'>${usage}</secret>`;
+}
 
 const prefix = (server: ServerId, volume: VolumeId | null): string =>
   volume === null ? `novella ${server} ` : `novella ${server} ${volume} `;

@@ -123,12 +123,15 @@ export function endTests({ store }: Subject): void {
       const operation = await claimed(store(), id);
       await store().end(operation, {
         result: 'succeeded',
-        changes: { mappings: [{ id: mapping.id, wantedBytes: big, hostBytes: big, guestBytes: big }] },
+        changes: {
+          mappings: [{ id: mapping.id, wantedBytes: big, hostBytes: big, guestBytes: big, overheadBytes: big }],
+        },
       });
       expect(await mappingOf(store(), server.id, mapping.id)).toMatchObject({
         wantedBytes: big,
         hostBytes: big,
         guestBytes: big,
+        overheadBytes: big,
       });
       const facts = must(await store().operationFacts(operation));
       expect(facts.mappings[0]?.wantedBytes).toBe(big);

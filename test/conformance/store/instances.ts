@@ -1,5 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { gib, gibToBytes, minutes, type ProjectId, type UserId } from '@novella/core';
+import {
+  type BootImage,
+  type BootImages,
+  bytes,
+  gib,
+  gibToBytes,
+  minutes,
+  type ProjectId,
+  type UserId,
+} from '@novella/core';
 import { EVERY_PROJECT } from '@novella/persistence';
 import {
   activeServer,
@@ -8,7 +18,6 @@ import {
   dispatched,
   FLAVOR,
   HOST,
-  host,
   must,
   newInstance,
   newMapping,
@@ -19,7 +28,7 @@ import {
   type Subject,
 } from './world.js';
 
-export function instanceTests({ store, pass }: Subject): void {
+export function instanceTests({ store }: Subject): void {
   const create = (changes: Parameters<typeof newInstance>[0] = {}, mappings: Parameters<typeof newMapping>[0][] = []) =>
     store().createInstance({
       instance: newInstance(changes),
@@ -68,6 +77,22 @@ export function instanceTests({ store, pass }: Subject): void {
       expect(await store().operation(operation)).toMatchObject({ state: 'waiting', waitingFor: 'api' });
     });
 
+    it('keeps what the server boots from as it was then', async () => {
+      const image: BootImage = {
+        id: randomUUID(),
+        diskFormat: 'ami',
+        size: bytes(2 ** 40 + 1),
+        hash: { algorithm: 'sha512', value: 'ab'.repeat(64) },
+        minDiskGib: 1,
+        minMemoryMib: 64,
+        commandLine: "console=ttyS0 'quoted'",
+      };
+      const bootImages: BootImages = { image, kernel: { ...image, id: randomUUID(), hash: null }, ramdisk: null };
+      const { instance } = await create({ bootImages });
+      expect(instance.bootImages).toEqual(bootImages);
+      expect((await store().instance(instance.id))?.bootImages).toEqual(bootImages);
+    });
+
     it('gives the boot volume the first name, and a name asked for twice only once', async () => {
       const { mappings } = await create({ imageRef: null }, [
         { device: '/dev/vdc' },
@@ -75,6 +100,26 @@ export function instanceTests({ store, pass }: Subject): void {
         { bootIndex: 0 },
       ]);
       expect(mappings.map((mapping) => mapping.device)).toEqual(['/dev/vdc', '/dev/vdb', '/dev/vda']);
+    });
+  });
+
+  describe('createInstances', () => {
+    it('writes all of them, each with a build and an action of the same request', async () => {
+      const asked = requester();
+      const given = [0, 1, 2].map((launchIndex) =>
+        newInstance({ launchIndex, name: `s-${launchIndex}`, userData: 'eA==' }),
+      );
+      const made = await store().createInstances({ instances: given, requester: asked });
+      expect(made.map(({ id, launchIndex }) => [id, launchIndex])).toEqual(
+        given.map(({ id, launchIndex }) => [id, launchIndex]),
+      );
+      for (const { id } of made) {
+        expect(await openOperation(store(), id, 'build')).toMatchObject({ state: 'queued' });
+        expect(await store().instanceActions(id)).toMatchObject([{ action: 'create', requestId: asked.requestId }]);
+      }
+      const listed = must(await store().instances({ projectId: EVERY_PROJECT, limit: 10, marker: null }));
+      expect(listed.map(({ name }) => name)).toEqual(['s-2', 's-1', 's-0']);
+      expect((await store().instanceExtras(made.map(({ id }) => id))).size).toBe(3);
     });
   });
 
@@ -95,46 +140,6 @@ export function instanceTests({ store, pass }: Subject): void {
       expect(await store().requestDelete(server.id, requester())).toBe('server-not-found');
       expect(await store().instances({ projectId: EVERY_PROJECT, limit: 10, marker: null })).toEqual([]);
       expect(await store().instanceActions(server.id)).toHaveLength(2);
-    });
-  });
-
-  describe('instances', () => {
-    it('pages newest first through the servers of a project', async () => {
-      const made = [];
-      for (let count = 0; count < 5; count += 1) {
-        made.unshift((await create()).instance.id);
-        await pass(2);
-      }
-      await create({ projectId: 'project-2' as ProjectId });
-      const projectId = 'project-1' as ProjectId;
-      const first = must(await store().instances({ projectId, limit: 2, marker: null }));
-      const next = must(await store().instances({ projectId, limit: 10, marker: first[1]!.id }));
-      expect([...first, ...next].map((row) => row.id)).toEqual(made);
-      expect(await store().instances({ projectId: EVERY_PROJECT, limit: 10, marker: null })).toHaveLength(6);
-    });
-
-    it('answers unknown-marker for a server of another project and for none', async () => {
-      const { instance } = await create({ projectId: 'project-2' as ProjectId });
-      const projectId = 'project-1' as ProjectId;
-      expect(await store().instances({ projectId, limit: 2, marker: instance.id })).toBe('unknown-marker');
-      expect(await store().instances({ projectId: EVERY_PROJECT, limit: 2, marker: serverId() })).toBe(
-        'unknown-marker',
-      );
-    });
-
-    it('filters by part of the name, vm_state and host', async () => {
-      const active = await activeServer(store(), { name: 'web-%_1' });
-      await create({ name: 'db' });
-      const list = async (filter: object) =>
-        must(await store().instances({ projectId: EVERY_PROJECT, limit: 10, marker: null, ...filter })).map(
-          (row) => row.name,
-        );
-      expect(await list({ name: '%_' })).toEqual(['web-%_1']);
-      expect(await list({ vmStates: ['building'] })).toEqual(['db']);
-      expect(await list({ vmStates: ['building', 'active'] })).toHaveLength(2);
-      expect(await list({ vmStates: [] })).toEqual([]);
-      expect(await list({ host: HOST })).toEqual([active.name]);
-      expect(await list({ host: host('compute-2') })).toEqual([]);
     });
   });
 
@@ -193,7 +198,8 @@ export function instanceTests({ store, pass }: Subject): void {
         description: clean,
         metadata: { [clean]: clean },
       });
-      const found = must(await store().instances({ projectId: EVERY_PROJECT, limit: 5, marker: null, name: odd }));
+      const named = { limit: 5, marker: null, patterns: { name: odd } };
+      const found = must(await store().instances({ projectId: EVERY_PROJECT, ...named }));
       expect(found.map((row) => row.id)).toEqual([instance.id]);
       expect(await store().flavor(odd)).toBeNull();
       expect(await store().instanceAction(instance.id, odd)).toBeNull();

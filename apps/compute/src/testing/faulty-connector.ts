@@ -25,6 +25,7 @@ export function faultyConnector<Connection extends ConnectionInfo>(
       }),
     disconnect: (connection) => guard('disconnect', () => connector.disconnect(connection)),
     size: (volume) => guard('size', () => connector.size(volume)),
+    overhead: (volume) => guard('overhead', () => connector.overhead(volume)),
     rescan: (volume, wanted, signal) => guard('rescan', () => connector.rescan(volume, wanted, signal)),
     grow: (volume, wanted) => guard('grow', () => connector.grow(volume, wanted)),
     restore: (volume, wanted) => guard('restore', () => connector.restore(volume, wanted)),

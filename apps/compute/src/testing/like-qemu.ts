@@ -1,6 +1,7 @@
 import { stat, truncate } from 'node:fs/promises';
 import { type Bytes, bytes } from '@novella/core';
 import type { FakeDriver, VirtDriver } from '@novella/virt';
+import { isLuks, LUKS_HEADER } from './luks-header.js';
 import { isQcow2, readQcow2Size, setQcow2Size } from './qcow2-header.js';
 import type { RbdImages } from './rbd-images.js';
 
@@ -19,7 +20,8 @@ export function likeQemu(fake: FakeDriver, images: RbdImages, beforeCut: () => P
     await beforeCut();
     if (disk !== undefined && size > (disk.guestBytes ?? 0)) {
       if (images.sizes.has(disk.path)) images.sizes.set(disk.path, size);
-      else await ((await isQcow2(disk.path)) ? setQcow2Size(disk.path, size) : truncate(disk.path, size));
+      else if (await isQcow2(disk.path)) await setQcow2Size(disk.path, size);
+      else await truncate(disk.path, size + ((await isLuks(disk.path)) ? LUKS_HEADER : 0));
     }
     return fake.liveResize.resizeDisk(server, volume, size);
   };
@@ -36,6 +38,10 @@ export const withoutResize = (fake: FakeDriver): VirtDriver => ({
   destroyGuest: (server) => fake.destroyGuest(server),
   startGuest: (server, keys) => fake.startGuest(server, keys),
   stopGuest: (server, grace, signal) => fake.stopGuest(server, grace, signal),
+  pauseGuest: (server) => fake.pauseGuest(server),
+  unpauseGuest: (server) => fake.unpauseGuest(server),
+  suspendGuest: (server, signal) => fake.suspendGuest(server, signal),
+  resumeGuest: (server, signal, keys) => fake.resumeGuest(server, signal, keys),
   attachDisk: (server, disk, keys) => fake.attachDisk(server, disk, keys),
   detachDisk: (server, volume) => fake.detachDisk(server, volume),
   onPowerState: (listener) => fake.onPowerState(listener),

@@ -14,11 +14,8 @@ export async function connect(rows: OperationFacts, mapping: BlockDeviceMapping,
   if (mapping.attachmentId === null || service === null) throw new Error('connect decided without its facts');
   const connector = service.connectorProperties;
   const { projectId } = instance;
-  return connected(
-    rows,
-    mapping,
-    await io.volumes.connectAttachment(projectId, mapping.attachmentId, connector, mapping.device),
-  );
+  const answer = await io.volumes.connectAttachment(projectId, mapping.attachmentId, connector, mapping.device);
+  return connected(rows, mapping, answer, io);
 }
 
 /** Every attachment of this volume to this server, also one whose id was never heard. */
@@ -65,17 +62,22 @@ export async function reconnect<Then extends string>(
   const following = sealed[at + 1];
   return {
     next: following === undefined ? then : reconnectStep(following.volumeId),
-    ...(fresh === null ? {} : { changes: { mappings: [connected(rows, mapping, fresh)] } }),
+    ...(fresh === null ? {} : { changes: { mappings: [await connected(rows, mapping, fresh, io)] } }),
   };
 }
 
 const reconnectStep = (volume: VolumeId): ReconnectStep => `${RECONNECT} ${volume}`;
 
-function connected(
-  { service }: OperationFacts,
-  { id, attachmentId }: BlockDeviceMapping,
-  { connection, secret }: Connected,
-): MappingChange {
+async function connected(
+  rows: OperationFacts,
+  { id, attachmentId, volumeId }: BlockDeviceMapping,
+  answer: Connected,
+  io: FlowIo,
+): Promise<MappingChange> {
+  const { service } = rows;
+  const { connection, secret } = answer.connection.encrypted
+    ? await withPassphrase(rows, volumeId, answer, io)
+    : answer;
   if (secret === null || attachmentId === null) return { id, connection, sealedSecret: null };
   const publicKey = service?.publicKey ?? null;
   if (publicKey === null) {
@@ -84,4 +86,16 @@ function connected(
     throw new NovellaError('secret-unreadable', message, facts, { grade: 'final' });
   }
   return { id, connection, sealedSecret: seal(publicKey, secret, attachmentId) };
+}
+
+/** A volume that the storage decrypts by itself is like any other for a host. */
+async function withPassphrase(
+  { instance }: OperationFacts,
+  volume: VolumeId,
+  { connection, secret }: Connected,
+  io: FlowIo,
+): Promise<Connected> {
+  const passphrase = await io.volumes.encryption(instance.projectId, volume);
+  if (passphrase === null) return { connection: { ...connection, encrypted: false }, secret };
+  return { connection, secret: { ...secret, ...passphrase } };
 }

@@ -3,7 +3,7 @@ import type { ErrorCode } from '@novella/core';
 /**
  * Nova's fault bodies (nova:nova/api/openstack/wsgi.py Fault) and the only map from error codes to HTTP.
  */
-export type FaultStatus = 400 | 401 | 403 | 404 | 406 | 409 | 413 | 415 | 422 | 500 | 503;
+export type FaultStatus = 400 | 401 | 403 | 404 | 406 | 409 | 413 | 415 | 422 | 500 | 501 | 503;
 
 /** What a controller throws to answer with a fault; the message is for the caller and is sent as it is. */
 export class ApiFault extends Error {
@@ -28,6 +28,7 @@ const FAULT_KEY = {
   415: 'badMediaType',
   422: 'computeFault',
   500: 'computeFault',
+  501: 'notImplemented',
   503: 'serviceUnavailable',
 } as const satisfies Record<FaultStatus, string>;
 
@@ -54,6 +55,10 @@ export const HTTP_STATUS = {
   'disk-cannot-grow': 500,
   'image-not-found': 400,
   'image-refused': 400,
+  'image-not-active': 400,
+  'image-download-failed': 500,
+  'image-data-wrong': 500,
+  'host-disk-full': 500,
   'flavor-too-small': 400,
   'no-valid-host': 500,
   'host-state-lost': 500,
@@ -62,10 +67,13 @@ export const HTTP_STATUS = {
   'sender-refused': 500,
   'secret-unreadable': 500,
   'volume-key-missing': 500,
+  'encryption-unsupported': 500,
+  'key-manager-unsupported': 500,
   'volume-not-attached': 404,
   'volume-detached': 404,
   'volume-not-found': 404,
   'server-deleted': 404,
+  'server-rebooted': 409,
   'server-has-no-host': 409,
   'event-unsupported': 400,
   'cinder-unreachable': 503,
@@ -76,6 +84,9 @@ export const HTTP_STATUS = {
   'keystone-refused': 503,
   'keystone-answer-invalid': 503,
   'endpoint-not-found': 503,
+  'image-service-unreachable': 503,
+  'image-service-unauthorized': 403,
+  'image-service-answer-invalid': 500,
   'broker-unreachable': 503,
   'broker-refused': 500,
   'rpc-timeout': 503,

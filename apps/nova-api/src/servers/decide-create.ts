@@ -1,6 +1,6 @@
 import { type BlockDeviceMappingId, gib, gibToBytes, type ServerId, type VolumeId } from '@novella/core';
 import type { Image } from '@novella/image';
-import type { Flavor, ListedFlavor, NewBlockDeviceMapping, NewInstance } from '@novella/persistence';
+import type { Flavor, KeyPair, ListedFlavor, NewBlockDeviceMapping, NewInstance } from '@novella/persistence';
 import { isVisible } from '../flavors/visible-flavor.js';
 import { ApiFault } from '../http/fault.js';
 import { has } from '../http/microversion.js';
@@ -9,18 +9,23 @@ import type { ApiCall } from '../http/request-context.js';
 import { whyNotAttachable } from '../volume-attachments/decide-attach.js';
 import { heededDevice } from '../volume-attachments/device-name.js';
 import type { VolumeFacts } from '../volume-api.js';
+import { sanitizeHostname } from './hostname.js';
+import { bootImagesOf, imageNotFound, type RequestedImages } from './read-images.js';
 import type { ServerRequest } from './server-request.js';
 
 /** Whether the server can be made of what was found, and what to write. Mirrors nova:nova/compute/api.py create. */
 export interface CreateFacts {
   readonly flavor: ListedFlavor | null;
-  /** null when none was asked for or there is none. */
-  readonly image: Image | null;
+  readonly images: RequestedImages;
   readonly volumes: ReadonlyMap<VolumeId, VolumeFacts>;
+  /** null when none was asked for or there is none. */
+  readonly keyPair: Pick<KeyPair, 'publicKey'> | null;
 }
 
-export interface NewServer {
-  readonly instance: NewInstance;
+export interface NewServers {
+  /** One, or several that differ in id, index and names. */
+  readonly instances: readonly [NewInstance, ...NewInstance[]];
+  /** Of the one. */
   readonly mappings: readonly NewBlockDeviceMapping[];
 }
 
@@ -29,28 +34,47 @@ export function decideCreate(
   facts: CreateFacts,
   call: Pick<ApiCall, 'context' | 'microversion'>,
   newId: () => string,
-): NewServer {
+): NewServers {
   const flavor = usableFlavor(request.flavorRef, facts, call);
   if (request.imageRef === null) checkBootVolume(request, facts, flavor);
-  else checkImage(request.imageRef, facts.image, flavor, call);
+  else checkImage(request.imageRef, facts.images.image, flavor, call);
+  if (request.keyName !== null && facts.keyPair === null) throw new ApiFault(400, 'Invalid key_name provided.');
   const diskBus = rootBus(request, facts);
   const { context } = call;
   // Rules may allow it to a caller without a project; but a server is somebody's.
   if (context.projectId === null) throw new ApiFault(403, 'A server can only be created in a project.');
+  const [id, ...others] = Array.from({ length: request.count }, () => newId() as ServerId);
+  if (id === undefined) throw new Error('no server was asked for');
+  const alike = {
+    projectId: context.projectId,
+    userId: context.userId,
+    description: request.description,
+    flavor,
+    imageRef: request.imageRef,
+    bootImages: bootImagesOf(facts.images),
+    diskBus,
+    metadata: request.metadata,
+    tags: request.tags,
+    availabilityZone: request.availabilityZone,
+    keyName: request.keyName,
+    keyData: facts.keyPair?.publicKey ?? null,
+    userData: request.userData,
+    accessIpV4: request.accessIpV4,
+    accessIpV6: request.accessIpV6,
+    configDrive: request.configDrive,
+    autoDiskConfig: request.autoDiskConfig,
+    kernelId: facts.images.image?.properties.kernelId ?? '',
+    ramdiskId: facts.images.image?.properties.ramdiskId ?? '',
+    reservationId: `r-${id.slice(0, 8)}`,
+  };
+  const numbered = (each: ServerId, launchIndex: number): NewInstance => ({
+    ...alike,
+    id: each,
+    launchIndex,
+    ...namesOf(request, each, launchIndex),
+  });
   return {
-    instance: {
-      id: newId() as ServerId,
-      projectId: context.projectId,
-      userId: context.userId,
-      name: request.name,
-      description: request.description,
-      flavor,
-      imageRef: request.imageRef,
-      diskBus,
-      metadata: request.metadata,
-      availabilityZone: request.availabilityZone,
-      keyName: null,
-    },
+    instances: [numbered(id, 0), ...others.map((each, n) => numbered(each, n + 1))],
     mappings: request.volumes.map((wanted) => {
       const volume = volumeOf(facts, wanted.volumeId);
       const why = whyNotAttachable(volume, has(call.microversion, 'multiattach'));
@@ -70,6 +94,16 @@ export function decideCreate(
   };
 }
 
+/** Of several each has its number behind its names. Mirrors nova:nova/compute/api.py _populate_instance_names. */
+function namesOf({ name, hostname, count }: ServerRequest, id: ServerId, index: number) {
+  const suffix = count > 1 ? `-${index + 1}` : '';
+  const fromName = sanitizeHostname(name);
+  return {
+    name: `${name}${suffix}`,
+    hostname: hostname ?? (fromName === '' ? `Server-${id}` : `${fromName}${suffix}`),
+  };
+}
+
 /** As servers keep it: without who else may use it. */
 function usableFlavor(ref: string, { flavor: found }: CreateFacts, { context }: Pick<ApiCall, 'context'>): Flavor {
   if (found === null || found.disabled || !isVisible(found, context)) {
@@ -85,7 +119,7 @@ function checkImage(
   flavor: Flavor,
   { context }: Pick<ApiCall, 'context'>,
 ): void {
-  if (image === null) throw new ApiFault(400, `Image ${imageRef} could not be found.`);
+  if (image === null) imageNotFound(imageRef);
   if (image.minMemoryMib > flavor.memoryMib) {
     throw memoryTooSmall();
   }
@@ -95,8 +129,13 @@ function checkImage(
     throw new ApiFault(403, 'Only volume-backed servers are allowed for flavors with zero disk.');
   }
   const root = gibToBytes(gib(flavor.rootGib));
-  if (image.minDiskGib > flavor.rootGib || image.size > root) {
-    throw new ApiFault(400, "Flavor's disk is too small for requested image.");
+  if (image.size > root) {
+    const sizes = `Flavor disk is ${root} bytes, image is ${image.size} bytes.`;
+    throw new ApiFault(400, `Flavor's disk is too small for requested image. ${sizes}`);
+  }
+  if (image.minDiskGib > flavor.rootGib) {
+    const sizes = `Flavor disk is ${root} bytes, minimum size is ${gibToBytes(gib(image.minDiskGib))} bytes.`;
+    throw new ApiFault(400, `Flavor's disk is smaller than the minimum size specified in image metadata. ${sizes}`);
   }
 }
 
@@ -112,7 +151,7 @@ const memoryTooSmall = (): ApiFault => new ApiFault(400, "Flavor's memory is too
 
 /** What the mapping asks for, else what the image says: the server's own, or the one that its boot volume was made of. */
 function rootBus(request: ServerRequest, facts: CreateFacts): 'virtio' | 'scsi' {
-  if (facts.image !== null) return facts.image.properties.diskBus;
+  if (facts.images.image !== null) return facts.images.image.properties.diskBus;
   const boot = request.volumes.find(({ bootIndex }) => bootIndex === 0);
   if (boot === undefined || boot.bus !== null) return boot?.bus ?? 'virtio';
   const bus = volumeOf(facts, boot.volumeId).imageMetadata['hw_disk_bus'] ?? 'virtio';

@@ -17,6 +17,7 @@ import { type Flavor, openMemoryStore, type Service, type ServiceReportInput, ty
 import { systemRandom } from '@novella/service-kit';
 import { createNovaApi } from '../create-nova-api.js';
 import { noauth2 } from '../http/noauth2.js';
+import type { ImageUser } from '../image-api.js';
 import type { NovaApiConfig } from '../nova-api.config.js';
 import { policyInCode } from '../open-policy.js';
 import type { NovaApiPorts } from '../ports.js';
@@ -75,6 +76,8 @@ export async function startNovaApi(
   const hosts = new HostSimulator();
   const removed: RemovedHosts = { hosts: [], fault: null };
   const images = new Map<string, Image>([[IMAGE, image()]]);
+  const imageFaults = new Map<string, NovellaError>();
+  const imagesAsked: { readonly id: string; readonly user: ImageUser }[] = [];
   const logged: unknown[] = [];
   const told: unknown[] = [];
   let hints = 0;
@@ -90,7 +93,13 @@ export async function startNovaApi(
     ...policyInCode({ clock: tickingClock(), log }),
     store: changeStore(store),
     cinder,
-    images: { image: (id) => Promise.resolve(images.get(id) ?? null) },
+    images: {
+      image: (id, user) => {
+        imagesAsked.push({ id, user });
+        const fault = imageFaults.get(id);
+        return fault === undefined ? Promise.resolve(images.get(id) ?? null) : Promise.reject(fault);
+      },
+    },
     hint: () => (hints += 1),
     compute: hosts.client,
     conductor: { remove_host: (args) => removeHost(removed, args.host) },
@@ -124,6 +133,8 @@ export async function startNovaApi(
     hosts,
     removed,
     images,
+    imageFaults,
+    imagesAsked,
     logged,
     told,
     hints: () => hints,
@@ -201,11 +212,11 @@ export const image = (changes: Partial<Image> = {}): Image => ({
   id: IMAGE,
   name: 'cirros',
   diskFormat: 'qcow2',
-  path: '/images/cirros',
   size: bytes(20_000_000),
   minDiskGib: 0,
   minMemoryMib: 0,
   properties: { kernelId: null, ramdiskId: null, commandLine: null, diskBus: 'virtio' },
+  remote: null,
   ...changes,
 });
 

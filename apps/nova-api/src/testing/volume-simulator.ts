@@ -20,6 +20,7 @@ export class VolumeSimulator implements VolumeApi {
       size: gib(2),
       multiattach: false,
       bootable: false,
+      migrationStatus: null,
       imageMetadata: {},
     };
     this.volumes.set(volume, { ...base, ...facts });

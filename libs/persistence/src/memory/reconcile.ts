@@ -1,5 +1,6 @@
 import type { BlockDeviceMappingId, HostName, ServerId, VolumeId } from '@novella/core';
-import type { AttachedVolume, Requester } from '../store.js';
+import type { Requester } from '../requester.js';
+import type { AttachedVolume } from '../store.js';
 import { newOperation } from './new-operation.js';
 import { type Tables, toMapping } from './tables.js';
 
@@ -33,8 +34,8 @@ export function attachedVolumes(
         .openOperationsOf(server.id)
         .some((row) => row.volumeId === null || row.volumeId === mapping.volumeId);
       if (server.host === null || busy || (onHost !== null && server.host !== onHost)) return [];
-      const { host, projectId } = server;
-      return [{ mapping: toMapping(mapping), projectId, host, refused: mapping.refused }];
+      const { host, projectId, powerState } = server;
+      return [{ mapping: toMapping(mapping), projectId, host, powerState, refused: mapping.refused }];
     })
     .slice(0, limit);
 }

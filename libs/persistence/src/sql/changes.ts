@@ -1,4 +1,5 @@
 import type { RecordChanges } from '../store.js';
+import { TASK_OF_ONE_KIND } from '../transition-facts.js';
 
 /**
  * What changes beside an operation, as further parts of the statement that changes the operation: `changed` holds the
@@ -10,7 +11,8 @@ export const INSTANCE_CHANGE = (parameter: string, keepsTask: string): string =>
     update instance i set
       vm_state = case when c.deleted then 'deleted' else coalesce(c.vm_state, i.vm_state) end,
       task_state = case when c.deleted then null
-        when c.sets_task_state and i.task_state is distinct from 'deleting' and not (${keepsTask}) then c.task_state
+        when c.sets_task_state and coalesce('${JSON.stringify(TASK_OF_ONE_KIND)}'::jsonb ->> i.task_state, changed.kind) = changed.kind
+          and not (${keepsTask}) then c.task_state
         else i.task_state end,
       power_state = coalesce(c.power_state, i.power_state),
       fault = case when c.fault is null then i.fault else c.fault || jsonb_build_object('created', now()) end,
@@ -42,7 +44,8 @@ export function instanceChange(change: NonNullable<RecordChanges['instance']>): 
 export const MAPPING_CHANGES = (changes: string, verdict: string): string => `
   mapping_targets as (
     select m.id, c.attachment_id, c.sets_connection, c.connection,
-      c.sets_sealed_secret, c.sealed_secret, c.size_gib, c.wanted_bytes, c.host_bytes,
+      c.sets_sealed_secret, c.sealed_secret, c.size_gib, c.wanted_bytes, c.overhead_bytes,
+      c.host_bytes,
       c.sets_guest_bytes, c.guest_bytes, c.attached, c.removed,
       case when m.volume_id = changed.volume_id then ${verdict}::text end as verdict,
       (select s.capabilities from service s where ${verdict}::text = 'refused' and s.binary = 'nova-compute'
@@ -50,7 +53,8 @@ export const MAPPING_CHANGES = (changes: string, verdict: string): string => `
     from changed
     join block_device_mapping m on m.server_id = changed.server_id
     left join jsonb_to_recordset(${changes}::jsonb) as c(id uuid, attachment_id uuid, sets_connection boolean,
-      connection jsonb, sets_sealed_secret boolean, sealed_secret text, size_gib integer, wanted_bytes bigint, host_bytes bigint, sets_guest_bytes boolean,
+      connection jsonb, sets_sealed_secret boolean, sealed_secret text, size_gib integer, wanted_bytes bigint,
+      overhead_bytes bigint, host_bytes bigint, sets_guest_bytes boolean,
       guest_bytes bigint, attached boolean, removed boolean) on c.id = m.id
     where c.id is not null or (m.volume_id = changed.volume_id and ${verdict}::text is not null)
   ), mappings_changed as (
@@ -60,6 +64,7 @@ export const MAPPING_CHANGES = (changes: string, verdict: string): string => `
       sealed_secret = case when t.sets_sealed_secret then t.sealed_secret else m.sealed_secret end,
       size_gib = coalesce(t.size_gib, m.size_gib),
       wanted_bytes = coalesce(t.wanted_bytes, m.wanted_bytes),
+      overhead_bytes = coalesce(t.overhead_bytes, m.overhead_bytes),
       host_bytes = coalesce(t.host_bytes, m.host_bytes),
       guest_bytes = case when t.sets_guest_bytes then t.guest_bytes else m.guest_bytes end,
       attached_at = case when t.attached then coalesce(m.attached_at, now()) else m.attached_at end,
@@ -83,6 +88,7 @@ export function mappingChanges(changes: NonNullable<RecordChanges['mappings']>):
       sealed_secret: change.sealedSecret,
       size_gib: change.size,
       wanted_bytes: change.wantedBytes,
+      overhead_bytes: change.overheadBytes,
       host_bytes: change.hostBytes,
       sets_guest_bytes: change.guestBytes !== undefined,
       guest_bytes: change.guestBytes,
