@@ -1,12 +1,14 @@
 import { toErrorRecord } from '@novella/core';
+import { PolicyError } from '@novella/policy';
 import { ConfigError, type Environment, printed } from '@novella/service-kit';
 import { parseArgs } from 'node:util';
 import { type Command, UsageError } from './command.js';
 import { hostList, hostPing } from './host.js';
 import { migrate } from './migrate.js';
 import { operationList, operationShow } from './operation.js';
+import { policyList } from './policy.js';
 
-export const COMMANDS: readonly Command[] = [migrate, hostPing, hostList, operationList, operationShow];
+export const COMMANDS: readonly Command[] = [migrate, hostPing, hostList, operationList, operationShow, policyList];
 
 export interface Ended {
   readonly stdout: string;
@@ -25,7 +27,7 @@ export async function manage(argv: readonly string[], env?: Environment): Promis
     return said(json ? JSON.stringify(finding.json) : finding.text, finding.isBad === true ? 1 : 0);
   } catch (error) {
     if (error instanceof UsageError) return complaint(`${error.message}\n\n${help()}`, 2);
-    if (error instanceof ConfigError) return complaint(error.message, 2);
+    if (error instanceof ConfigError || error instanceof PolicyError) return complaint(error.message, 2);
     const stdout = json ? `${JSON.stringify({ error: toErrorRecord(error) })}\n` : '';
     return { ...complaint(printed(error), 1), stdout };
   }
@@ -77,6 +79,8 @@ function help(): string {
     '  --older-than 10m, --limit N (100); --stuck alone: rows without an owner and a next step, exit code 1 if there are any.',
     'migrate takes --wait S: how long to wait for a database that is not there yet.',
     'The settings are environment variables: NOVELLA_DATABASE_URL, and NOVELLA_BROKER_URLS for host ping.',
+    'policy list takes --changed: only the rules that a file decides. It reads the files that NOVELLA_POLICY_FILE and',
+    '  NOVELLA_POLICY_DIRS name, as nova-api would, and ends with 2 naming each line that is wrong.',
     'Exit codes: 0 done, 1 failed (with the error on stderr) or something is stuck, 2 wrong command line or settings.',
   ].join('\n');
 }

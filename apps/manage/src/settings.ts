@@ -1,5 +1,5 @@
-import { Env, IsBrokerUrls, IsPostgresUrl, IsSeconds } from '@novella/service-kit';
-import { ArrayNotEmpty, IsArray } from 'class-validator';
+import { Env, IsAbsolutePath, IsBrokerUrls, IsPostgresUrl, IsSeconds } from '@novella/service-kit';
+import { ArrayNotEmpty, IsArray, IsBoolean, IsOptional } from 'class-validator';
 
 /** For commands that read or change the database. */
 export class DatabaseSettings {
@@ -20,4 +20,21 @@ export class BrokerSettings {
   @ArrayNotEmpty()
   @IsBrokerUrls()
   readonly brokerUrls!: string[];
+}
+
+/** For commands about the policy: as nova-api has it. */
+export class PolicySettings {
+  @Env('NOVELLA_POLICY_FILE')
+  @IsOptional()
+  @IsAbsolutePath()
+  readonly policyFile?: string;
+
+  @Env('NOVELLA_POLICY_DIRS', { type: 'list' })
+  @IsOptional()
+  @IsAbsolutePath({ each: true })
+  readonly policyDirs?: string[];
+
+  @Env('NOVELLA_POLICY_NEW_DEFAULTS')
+  @IsBoolean()
+  readonly policyNewDefaults: boolean = true;
 }

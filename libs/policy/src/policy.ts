@@ -120,9 +120,15 @@ export class Policy<Name extends string = string> {
     const referenced = referencedNames(effective.values());
     const unknown = [...referenced].filter((name) => !effective.has(name));
     if (unknown.length > 0) this.io.log.warn('policy rules refer to rules that do not exist', { unknown });
-    const unused = [...effective.keys()].filter(
-      (name) => name !== DEFAULT_RULE && !Object.hasOwn(defaults, name) && !referenced.has(name),
+    const old = new Set(
+      [...effective.values()].flatMap(({ deprecated, file }) =>
+        deprecated === 'instead-of-new' && file !== null ? [file.name] : [],
+      ),
     );
+    if (old.size > 0) this.io.log.warn('policy files call rules by old names', { old: [...old] });
+    const isAskedFor = (name: string): boolean =>
+      name === DEFAULT_RULE || Object.hasOwn(defaults, name) || referenced.has(name) || old.has(name);
+    const unused = [...effective.keys()].filter((name) => !isAskedFor(name));
     if (unused.length > 0) this.io.log.warn('policy files have rules that nothing asks for', { unused });
   }
 }

@@ -1,18 +1,23 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Inject } from '@nestjs/common';
-import { type Log, NovellaError } from '@novella/core';
+import { NovellaError } from '@novella/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { PORTS } from '../ports.js';
+import { type NovaApiPorts, PORTS } from '../ports.js';
 import { ApiFault, faultBody, type FaultStatus, HTTP_STATUS, webobAnswer } from './fault.js';
+import { OpenQuestion } from './judge.js';
 
 /** Every error of every request ends here. Only what is meant for the caller leaves; the rest is logged. */
 @Catch()
 export class ErrorFilter implements ExceptionFilter {
-  constructor(@Inject(PORTS) private readonly io: { readonly log: Log }) {}
+  constructor(@Inject(PORTS) private readonly io: Pick<NovaApiPorts, 'log' | 'askPolicyServer'>) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
+    if (thrown instanceof OpenQuestion) {
+      void this.beginAnew(thrown, request, reply);
+      return;
+    }
     if (thrown instanceof HttpException || isFastifyError(thrown)) {
       // Nest and Fastify: no such route, a body that is too large, a request that HTTP itself forbids.
       const status = thrown instanceof HttpException ? thrown.getStatus() : thrown.statusCode;
@@ -28,6 +33,24 @@ export class ErrorFilter implements ExceptionFilter {
     }
     const { status, message } = this.judge(thrown, request);
     this.answer(reply, status, message);
+  }
+
+  /**
+   * A rule is decided by another server: when that one has answered, the request's handler is run again. Handlers ask for
+   * permission before they change anything, so nothing happens twice. 503 when it does not answer.
+   */
+  private async beginAnew(
+    { question, answer }: OpenQuestion,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<void> {
+    try {
+      answer(await this.io.askPolicyServer(question));
+    } catch {
+      this.answer(reply, 503, 'The policy server does not answer. Please try again later.');
+      return;
+    }
+    await request.routeOptions.handler.call(request.server, request, reply);
   }
 
   private judge(thrown: unknown, request: FastifyRequest): { status: FaultStatus; message: string } {

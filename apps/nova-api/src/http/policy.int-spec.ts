@@ -159,6 +159,19 @@ describe('a rule that another server decides', () => {
     ]);
   });
 
+  it('may be one of several: each is asked once', async () => {
+    const rules = { ...RULES, project_member_api: 'https://first and https://second' };
+    await startWith(
+      rules,
+      answering(() => Promise.resolve(true)),
+    );
+    expect((await create()).code).toBe(202);
+    expect([await servers(), questions.map(({ url }) => url)]).toEqual([
+      1,
+      ['https://first', 'https://second', `http://policy/${PROJECT}`],
+    ]);
+  });
+
   it('refuses, and nothing happens', async () => {
     await startWith(
       RULES,

@@ -13,7 +13,7 @@ export const allows = ({ judge }: Judged, rule: RuleName, target: PolicyTarget):
 
 /**
  * Throws the 403 when the rule does not allow it. To be called before anything is changed: when another server has to be
- * asked, what it throws makes the request begin anew with the answer in hand (policy-server.interceptor.ts).
+ * asked, what it throws makes the request begin anew with the answer in hand (error.filter.ts).
  */
 export function authorize({ judge }: Judged, rule: RuleName, target: PolicyTarget): void {
   if (!judge.authorizes(rule, target)) throw new ApiFault(403, `Policy doesn't allow ${rule} to be performed.`);
