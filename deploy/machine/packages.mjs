@@ -15,7 +15,9 @@ export const PACKAGES = {
   /** The real Cinder, which contract tests run against. */
   openstack: ['cinder-api', 'cinder-scheduler', 'cinder-volume', 'python3-cinder'],
   /** The real Keystone: its library, which tests serve themselves; no service comes with it. */
-  keystone: ['python3-keystone', 'python3-eventlet'],
+  keystone: ['python3-keystone', 'python3-keystonemiddleware', 'python3-eventlet'],
+  /** The real Glance; its daemon's package is not needed. */
+  glance: ['python3-glance'],
   /** A Ceph cluster of the tests' own, and QEMU's way into one; none of its services is ever started. */
   ceph: ['ceph-mon', 'ceph-osd', 'ceph-common', 'qemu-block-extra'],
   /** The broker of tests and of the cluster without containers; its own service is never started. */
@@ -35,8 +37,8 @@ export const NEEDED_FOR = {
   manage: [],
   cluster: ['base', 'rabbitmq'],
   verify: ['rabbitmq'],
-  test: ['base', 'openstack', 'keystone', 'ceph', 'rabbitmq', 'oslo', 'bootable'],
-  prepare: ['base', 'openstack', 'keystone', 'ceph', 'rabbitmq', 'oslo', 'bootable'],
+  test: ['base', 'openstack', 'keystone', 'glance', 'ceph', 'rabbitmq', 'oslo', 'bootable'],
+  prepare: ['base', 'openstack', 'keystone', 'glance', 'ceph', 'rabbitmq', 'oslo', 'bootable'],
 };
 
 export const packagesFor = (command) => NEEDED_FOR[command].flatMap((set) => PACKAGES[set]);

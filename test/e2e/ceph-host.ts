@@ -38,6 +38,9 @@ const quiet: Log = { debug: () => undefined, info: () => undefined, warn: () => 
 const NO_MESSAGE = { requestId: null, redelivered: false, userId: null };
 let lastFence = 0;
 
+/** Its servers' images are in the directory, or in volumes. */
+const NO_IMAGES = { hold: () => Promise.reject(new Error('no image is to be fetched')) };
+
 /** A compute host with a libvirtd of its own: what a conductor would send is given to its handlers, and answered. */
 export class CephHost {
   private readonly results: OperationResult[] = [];
@@ -74,7 +77,16 @@ export class CephHost {
         ...{ clusterTimeout: seconds(4), rescanTimeout: seconds(1), rescanInterval: millis(100) },
       },
     });
-    const io = { virt: driver, connectors, hostKey, images: new ImageDirectory(imagesDir), files, journal, log: quiet };
+    const io = {
+      virt: driver,
+      connectors,
+      hostKey,
+      images: new ImageDirectory(imagesDir),
+      imageCache: NO_IMAGES,
+      files,
+      journal,
+      log: quiet,
+    };
     const handlers = (report: (result: OperationResult) => Promise<void>): Handlers =>
       commandHandlers({
         commands: {
@@ -113,6 +125,7 @@ export class CephHost {
       memoryMib: 192,
       rootGib: 0,
       imageRef: null,
+      images: null,
       rootBus: 'virtio',
       bootVolume: null,
       volumes: [],
@@ -122,8 +135,8 @@ export class CephHost {
 
   extend(server: ServerId, disk: VolumeDisk, mib: number): Promise<Outcome> {
     const { volume, attachment, connection, sealedSecret } = disk;
-    const wantedBytes = bytes(mib * 2 ** 20);
-    return this.carryOut('extend_volume', { server, volume, attachment, connection, sealedSecret, wantedBytes });
+    const sizes = { wantedBytes: bytes(mib * 2 ** 20), seenBytes: null };
+    return this.carryOut('extend_volume', { server, volume, attachment, connection, sealedSecret, ...sizes });
   }
 
   /** Runs a command as the newest for its server, and answers what was reported. */

@@ -1,7 +1,7 @@
 import { type ErrorCode, gib } from '@novella/core';
 import { CONNECTION, VOLUME } from '@novella/testing';
 import { DATA } from './deployment.js';
-import { attached, built, stopped } from './set-up.js';
+import { attached, built, paused, stopped, suspended } from './set-up.js';
 import type { SimulatedVolumes } from './simulated-volumes.js';
 import { accepts, type Begin } from './story.js';
 import type { World } from './world.js';
@@ -81,6 +81,10 @@ export const COURSES: Readonly<Record<string, Course>> = {
     commands: 1,
     asks: [],
   },
+  'a pause': { before: attached, request: accepts((world) => world.acceptPower('pause')), commands: 1, asks: [] },
+  'an unpause': { before: paused, request: accepts((world) => world.acceptPower('unpause')), commands: 1, asks: [] },
+  'a suspend': { before: attached, request: accepts((world) => world.acceptPower('suspend')), commands: 1, asks: [] },
+  'a resume': { before: suspended, request: accepts((world) => world.acceptPower('resume')), commands: 1, asks: [] },
   'a delete': {
     before: attached,
     request: accepts((world) => world.acceptDelete()),
@@ -90,7 +94,19 @@ export const COURSES: Readonly<Record<string, Course>> = {
 };
 
 /** What has secrets for the host has one more step: asking for them again. */
-const SEALED = ['a build', 'an attach', 'a detach', 'an extend', 'a start', 'a stop', 'a reboot'];
+const SEALED = [
+  'a build',
+  'an attach',
+  'a detach',
+  'an extend',
+  'a start',
+  'a stop',
+  'a reboot',
+  'a pause',
+  'an unpause',
+  'a suspend',
+  'a resume',
+];
 
 export const SEALED_COURSES: Readonly<Record<string, Course>> = Object.fromEntries(
   SEALED.flatMap((name) => {

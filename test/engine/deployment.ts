@@ -56,10 +56,19 @@ export const POWER_REQUESTS = {
     request: { type: 'hard' },
     from: {
       vmStates: ['active', 'stopped', 'paused', 'suspended', 'error'],
-      taskStates: [null, 'rebooting', 'rebooting_hard'],
+      taskStates: [null, 'rebooting', 'rebooting_hard', 'pausing', 'unpausing', 'suspending', 'resuming'],
     },
     taskState: 'rebooting_hard',
   },
+  pause: { kind: 'pause', request: {}, from: { vmStates: ['active'], taskStates: [null] }, taskState: 'pausing' },
+  unpause: { kind: 'unpause', request: {}, from: { vmStates: ['paused'], taskStates: [null] }, taskState: 'unpausing' },
+  suspend: {
+    kind: 'suspend',
+    request: {},
+    from: { vmStates: ['active'], taskStates: [null] },
+    taskState: 'suspending',
+  },
+  resume: { kind: 'resume', request: {}, from: { vmStates: ['suspended'], taskStates: [null] }, taskState: 'resuming' },
 } as const;
 
 /** A store, a volume service and a host, and what the API would accept; nobody works on it. */
@@ -123,6 +132,7 @@ export class Deployment {
         server,
         power,
         volumes: [...disks.keys()],
+        knows: [...disks.values()],
       })),
       devices: [...this.host.devices],
       wrongs: [...this.wrongs, ...this.volumes.wrongs, ...this.shrunk()],

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { gib, minutes, seconds } from '@novella/core';
 import { HOST, SERVER, VOLUME } from '@novella/testing';
 import { DATA } from './deployment.js';
-import { attached, built, stopped } from './set-up.js';
+import { attached, built, paused, stopped, suspended } from './set-up.js';
 import { accepts } from './story.js';
 import { World } from './world.js';
 
@@ -29,6 +29,10 @@ const REQUESTS = [
   ['start', stopped, accepts((world: World) => world.acceptPower('start'))],
   ['stop', attached, accepts((world: World) => world.acceptPower('stop'))],
   ['reboot', attached, accepts((world: World) => world.acceptPower('hard reboot'))],
+  ['pause', attached, accepts((world: World) => world.acceptPower('pause'))],
+  ['unpause', paused, accepts((world: World) => world.acceptPower('unpause'))],
+  ['suspend', attached, accepts((world: World) => world.acceptPower('suspend'))],
+  ['resume', suspended, accepts((world: World) => world.acceptPower('resume'))],
 ] as const;
 
 describe('a host that is away', () => {

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { bytes, type ErrorCode, gib, minutes, type PowerState } from '@novella/core';
 import type { Outcome } from '@novella/contracts';
-import { CONNECTION, HOST, VOLUME } from '@novella/testing';
+import { CONNECTION, HOST, SERVER, VOLUME } from '@novella/testing';
 import { DATA } from './deployment.js';
 import { answers, failed, goesAway } from './misfortunes.js';
 import { built } from './set-up.js';
@@ -63,11 +63,23 @@ export const extend: Begin = (world) => world.acceptExtend(gib(2), DATA);
 export const start = accepts((world) => world.acceptPower('start'));
 export const stop = accepts((world) => world.acceptPower('stop'));
 export const reboot = accepts((world) => world.acceptPower('hard reboot'));
+export const pause = accepts((world) => world.acceptPower('pause'));
+export const unpause = accepts((world) => world.acceptPower('unpause'));
+export const suspend = accepts((world) => world.acceptPower('suspend'));
+export const resume = accepts((world) => world.acceptPower('resume'));
 export const deletes = accepts((world) => world.acceptDelete());
 
 /** Of a build. */
 export const goesAwayAtDeadline = (world: World): void =>
   void world.clock.sleep(minutes(9.9)).then(() => goesAway(world));
+
+/** Somebody else has saved the guest at its hypervisor; later the user resumes it. */
+export async function savedByAnother(world: World): Promise<void> {
+  const guest = world.host.guests.get(SERVER);
+  if (guest !== undefined) guest.power = 'saved';
+  await world.store.recordPowerState(HOST, SERVER, 'saved');
+  void world.clock.sleep(minutes(30)).then(() => resume(world));
+}
 
 /** An operator has made sure that the host is off, and says so; later it is back, without guests. */
 export async function forcedDown(world: World): Promise<void> {

@@ -65,6 +65,10 @@ const UNFITTING: Readonly<Record<string, Outcome>> = {
   'a start': { status: 'deleted' },
   'a stop': { status: 'deleted' },
   'a reboot': { status: 'deleted' },
+  'a pause': { status: 'deleted' },
+  'an unpause': { status: 'deleted' },
+  'a suspend': { status: 'deleted' },
+  'a resume': { status: 'deleted' },
   'a delete': { status: 'detached' },
 };
 
@@ -73,6 +77,10 @@ const ELSEWHERE: Readonly<Record<string, Outcome>> = {
   'a start': { status: 'powered', powerState: 'shutdown', disks: [] },
   'a stop': { status: 'powered', powerState: 'running', disks: [] },
   'a reboot': { status: 'powered', powerState: 'shutdown', disks: [] },
+  'a pause': { status: 'powered', powerState: 'running', disks: [] },
+  'an unpause': { status: 'powered', powerState: 'paused', disks: [] },
+  'a suspend': { status: 'powered', powerState: 'running', disks: [] },
+  'a resume': { status: 'powered', powerState: 'paused', disks: [] },
 };
 
 /** Each course with each misfortune, named by a sentence. */

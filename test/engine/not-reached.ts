@@ -22,8 +22,10 @@ const NOT_REACHED: readonly { readonly because: string; readonly transitions: Re
     transitions: /^extend on-host \(turn\): end failed$|^extend - \(stale\): end failed$/,
   },
   {
-    because: 'a delete ends what changes the power unless a host does it, and waits for that',
-    transitions: /^(start|stop|reboot) (- \(turn\)|on-host \((unfitting|stale)\)): end failed$/,
+    because:
+      'a delete, and of some a hard reboot, ends what changes the power unless a host does it, and waits for that',
+    transitions:
+      /^(start|stop|reboot|pause|unpause|suspend|resume) (- \(turn\)|on-host \((unfitting|stale)\)): end failed$/,
   },
   {
     because: 'a server has one delete, which alone marks it deleted',
@@ -41,11 +43,11 @@ const NOT_REACHED: readonly { readonly because: string; readonly transitions: Re
   {
     because: 'the connection is stored together with the step after it, and the reservation with the first',
     transitions:
-      /^(build|attach) connect \(turn\): (dispatch on-host|wait server-task)$|^attach - \(turn\): (dispatch on-host|wait server-task)$|^attach on-host \(turn\): advance (connect|release)$/,
+      /^(build|attach) connect \(turn\): (dispatch on-host|wait (server-task|guest-start))$|^attach - \(turn\): (dispatch on-host|wait (server-task|guest-start))$|^attach on-host \(turn\): advance (connect|release)$/,
   },
   {
     because: 'what is about a volume waits for what changes the power, and a delete began after both',
-    transitions: /^(start|stop|reboot|delete) (on|off)-host \(turn\): wait server-task$/,
+    transitions: /^(start|stop|reboot|pause|unpause|suspend|resume|delete) (on|off)-host \(turn\): wait server-task$/,
   },
 ];
 

@@ -9,6 +9,7 @@ import {
   NovellaError,
   type OperationKind,
   type PowerState,
+  type TaskState,
   type VolumeId,
 } from '@novella/core';
 import type { Outcome } from '@novella/contracts';
@@ -32,7 +33,7 @@ export function* turnsOf(
       REASONS.map((error) => operation({ kind, step, volumeId, attempt, error, failures: failed })),
     ),
   );
-  for (const server of SERVERS)
+  for (const server of serversOf(kind))
     for (const mappings of ofOneVolume ? OF_ONE_VOLUME : OF_A_SERVER)
       for (const other of others)
         for (const one of operations)
@@ -56,6 +57,8 @@ export const ANSWERS: readonly Outcome[] = [
   grown(ONE, gibToBytes(gib(0))),
   powered('running'),
   powered('shutdown'),
+  powered('paused'),
+  powered('saved'),
   { status: 'stale' },
   failed('host-device-missing'),
   failed('hypervisor-unreachable'),
@@ -73,10 +76,26 @@ const PLACES: readonly { host: Instance['host']; service: OperationFacts['servic
   { host: null, service: null },
 ];
 
-const STATES: readonly Partial<Instance>[] = [{}, { taskState: 'deleting' }, { deletedAt: new Date(0) }];
-const SERVERS = PLACES.flatMap(({ host, service: placedOn }) =>
-  STATES.map((state) => ({ instance: instance({ ...state, host }), service: placedOn })),
-);
+/** The task of those that a hard reboot may overtake. */
+const OWN_TASK: Partial<Record<OperationKind, TaskState>> = {
+  pause: 'pausing',
+  unpause: 'unpausing',
+  suspend: 'suspending',
+  resume: 'resuming',
+};
+
+function serversOf(kind: OperationKind): Pick<OperationFacts, 'instance' | 'service'>[] {
+  const own = OWN_TASK[kind];
+  const states: readonly Partial<Instance>[] = [
+    { taskState: own ?? null },
+    { taskState: 'deleting' },
+    { deletedAt: new Date(0) },
+    own === undefined ? { vmState: 'suspended' } : { taskState: 'rebooting_hard' },
+  ];
+  return PLACES.flatMap(({ host, service: placedOn }) =>
+    states.map((state) => ({ instance: instance({ ...state, host }), service: placedOn })),
+  );
+}
 
 const UNCONFIRMED = { attachmentId: null, connection: null, attachedAt: null, hostBytes: null, guestBytes: null };
 const SECOND = { id: 'second' as BlockDeviceMappingId, volumeId: 'second' as VolumeId };

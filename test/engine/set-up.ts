@@ -1,4 +1,4 @@
-import { type Bytes, gibToBytes, seconds, type VolumeId } from '@novella/core';
+import { type Bytes, gibToBytes, seconds, type VmState, type VolumeId } from '@novella/core';
 import type { Operation, RecordChanges } from '@novella/persistence';
 import { HOST, SERVER } from '@novella/testing';
 import { roomNeeded } from '../../apps/conductor/src/operations/choose-hosts.js';
@@ -51,6 +51,35 @@ export async function switchOff(to: Deployment): Promise<void> {
       mappings: mappings.map(({ id }) => ({ id, guestBytes: null })),
     },
   });
+}
+
+/** The server, with a second volume, is paused. */
+export async function paused(to: Deployment): Promise<void> {
+  await attached(to);
+  await pauseGuest(to);
+}
+
+/** The server, with a second volume, is suspended: what its guest last saw of its volumes it still knows. */
+export async function suspended(to: Deployment): Promise<void> {
+  await attached(to);
+  await saveGuest(to);
+}
+
+export const pauseGuest = (to: Deployment): Promise<void> => hold(to, 'pause', 'paused', 'paused');
+export const saveGuest = (to: Deployment): Promise<void> => hold(to, 'suspend', 'saved', 'suspended');
+
+async function hold(
+  to: Deployment,
+  request: 'pause' | 'suspend',
+  powerState: 'paused' | 'saved',
+  vmState: VmState,
+): Promise<void> {
+  await to.acceptPower(request);
+  const operation = await claimed(to);
+  const guest = to.host.guests.get(SERVER);
+  if (guest !== undefined) guest.power = powerState;
+  const changes = { instance: { vmState, taskState: null, powerState } };
+  await to.store.end(operation, { result: 'succeeded', changes });
 }
 
 async function claimed(to: Deployment): Promise<Operation> {

@@ -20,8 +20,8 @@ type Method = keyof ClientOf<typeof computeRpc>;
 export type Luck = (act: () => Outcome, answer: (outcome: Outcome, after?: Millis) => void, clock: Clock) => void;
 
 export interface SimulatedGuest {
-  power: Extract<PowerState, 'running' | 'shutdown'>;
-  /** What it sees of each of its disks while it runs. */
+  power: Extract<PowerState, 'running' | 'paused' | 'saved' | 'shutdown'>;
+  /** What it knows of each of its disks, from its start or from what it was told since. */
   readonly disks: Map<VolumeId, Bytes>;
 }
 
@@ -67,6 +67,8 @@ export class SimulatedHost {
   readonly delays: Millis[] = [];
   readonly name: HostName;
   private readonly highest = new Map<string, number>();
+  /** What the hypervisor shows of the disks of a guest that goes on from saved memory, until it is told. */
+  private readonly untold = new Map<string, Bytes>();
 
   constructor(private readonly io: SimulatedHostIo) {
     this.name = io.name ?? HOST;
@@ -105,18 +107,47 @@ export class SimulatedHost {
           this.devices.delete(disk.volume);
           return { status: 'detached' };
         }),
-      extend_volume: ({ token, server, volume, wantedBytes }) =>
+      extend_volume: ({ token, server, volume, wantedBytes, seenBytes }) =>
         this.take('extend_volume', token, server, [], volume, () => {
           const guest = this.guests.get(server);
           if (guest === undefined || !this.has(server, volume)) return failed('volume-detached');
-          if (guest.power !== 'running') return { status: 'grown', hostBytes: wantedBytes, guestBytes: null };
+          if (!isLive(guest)) return { status: 'grown', hostBytes: wantedBytes, guestBytes: null };
           this.shown.push({ server, volume, bytes: wantedBytes });
-          guest.disks.set(volume, wantedBytes);
+          const isShown = (this.untold.get(`${server} ${volume}`) ?? 0) >= wantedBytes;
+          if (isShown && seenBytes !== null && seenBytes >= wantedBytes) {
+            return { status: 'grown', hostBytes: wantedBytes, guestBytes: wantedBytes };
+          }
+          this.tell(server, guest, volume, wantedBytes);
           return { status: 'grown', hostBytes: wantedBytes, guestBytes: wantedBytes };
         }),
-      start_instance: ({ token, server, volumes }) => this.power('start_instance', token, server, volumes, 'running'),
-      stop_instance: ({ token, server, volumes }) => this.power('stop_instance', token, server, volumes, 'shutdown'),
-      reboot_instance: ({ token, server, volumes }) => this.power('reboot_instance', token, server, volumes, 'running'),
+      start_instance: ({ token, server, volumes }) =>
+        this.power('start_instance', token, server, volumes, (guest) => {
+          if (!isLive(guest)) this.boot(server, guest);
+        }),
+      stop_instance: ({ token, server, volumes }) =>
+        this.power('stop_instance', token, server, volumes, (guest) => (guest.power = 'shutdown')),
+      reboot_instance: ({ token, server, volumes }) =>
+        this.power('reboot_instance', token, server, volumes, (guest) => this.boot(server, guest)),
+      pause_instance: ({ token, server, volumes }) =>
+        this.power('pause_instance', token, server, volumes, (guest) => {
+          if (guest.power === 'running') guest.power = 'paused';
+        }),
+      unpause_instance: ({ token, server, volumes }) =>
+        this.power('unpause_instance', token, server, volumes, (guest) => {
+          if (guest.power === 'paused') guest.power = 'running';
+        }),
+      suspend_instance: ({ token, server, volumes }) =>
+        this.power('suspend_instance', token, server, volumes, (guest) => {
+          if (isLive(guest)) guest.power = 'saved';
+        }),
+      resume_instance: ({ token, server, volumes }) =>
+        this.power('resume_instance', token, server, volumes, (guest) => {
+          if (guest.power === 'shutdown') this.boot(server, guest);
+          if (guest.power === 'saved') {
+            for (const volume of guest.disks.keys()) this.untold.set(`${server} ${volume}`, this.io.storage(volume));
+          }
+          guest.power = 'running';
+        }),
       ping: () => Promise.resolve({ host: this.name, uptimeS: 1 }),
       console_output: () => Promise.resolve({ output: '' }),
     };
@@ -127,18 +158,25 @@ export class SimulatedHost {
     token: CommandToken,
     server: ServerId,
     volumes: readonly VolumeDisk[],
-    to: SimulatedGuest['power'],
+    change: (guest: SimulatedGuest) => void,
   ) {
     return this.take(method, token, server, volumes, null, () => {
       const guest = this.guests.get(server);
       if (guest === undefined) return failed('domain-not-found');
-      const starts = to === 'running' && (guest.power !== 'running' || method === 'reboot_instance');
-      guest.power = to;
-      if (starts && !this.startsBehind) {
-        for (const volume of guest.disks.keys()) guest.disks.set(volume, this.io.storage(volume));
-      }
-      return { status: 'powered', powerState: to, disks: this.measure(server, volumes) };
+      change(guest);
+      return { status: 'powered', powerState: guest.power, disks: this.measure(server, volumes) };
     });
+  }
+
+  private boot(server: ServerId, guest: SimulatedGuest): void {
+    guest.power = 'running';
+    if (this.startsBehind) return;
+    for (const volume of guest.disks.keys()) this.tell(server, guest, volume, this.io.storage(volume));
+  }
+
+  private tell(server: ServerId, guest: SimulatedGuest, volume: VolumeId, size: Bytes): void {
+    guest.disks.set(volume, size);
+    this.untold.delete(`${server} ${volume}`);
   }
 
   private measure(server: ServerId, volumes: readonly VolumeDisk[]) {
@@ -146,7 +184,10 @@ export class SimulatedHost {
     return volumes.map(({ volume }) => ({
       volume,
       hostBytes: this.io.storage(volume),
-      guestBytes: guest?.power === 'running' ? (guest.disks.get(volume) ?? bytes(0)) : null,
+      guestBytes:
+        guest !== undefined && isLive(guest)
+          ? (this.untold.get(`${server} ${volume}`) ?? guest.disks.get(volume) ?? bytes(0))
+          : null,
     }));
   }
 
@@ -223,6 +264,8 @@ export class SimulatedHost {
     }
   }
 }
+
+const isLive = ({ power }: SimulatedGuest): boolean => power === 'running' || power === 'paused';
 
 const failed = (code: ErrorCode): Outcome => ({
   status: 'failed',

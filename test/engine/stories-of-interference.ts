@@ -1,4 +1,4 @@
-import { millis, type PowerState, seconds } from '@novella/core';
+import { millis, minutes, type PowerState, seconds } from '@novella/core';
 import { DATA } from './deployment.js';
 import {
   meanwhile,
@@ -15,18 +15,23 @@ import {
   start,
   stop,
   reboot,
+  pause,
+  unpause,
+  suspend,
+  resume,
   deletes,
   goesAwayAtDeadline,
   forcedDown,
   gone,
   bootOnly,
   endsWith,
+  savedByAnother,
   unreadable,
   tooLittle,
   powered,
 } from './interference.js';
 import { answers, failed, goesAway } from './misfortunes.js';
-import { attached, built, stopped } from './set-up.js';
+import { attached, built, paused, stopped, suspended } from './set-up.js';
 import { accepts, type Begin, type Story } from './story.js';
 
 /** A delete, a host that is fenced, a reboot, answers that mean no good: the end is another, and the same at any break. */
@@ -149,6 +154,47 @@ export const INTERFERENCE_STORIES: Record<string, Story> = {
     story: meanwhile(refused('connection', attach), reboot, unreadable),
     ends: bootOnly,
   },
+  'an attach that is connected while the server is suspended': {
+    before: built,
+    story: async (world) => {
+      world.volumes.connecting = seconds(40);
+      await attach(world);
+      await suspend(world);
+      // However long the suspend takes when its answer is lost.
+      void world.clock.sleep(minutes(60)).then(() => resume(world));
+    },
+    ends: { server: { vmState: 'active' }, mappings: [{}, { volumeId: DATA, attached: true }] },
+  },
+  'an attach that is undone in a guest that somebody else has saved': {
+    before: built,
+    story: meanwhile(attach, savedByAnother, failed('path-outside-roots')),
+    ends: { server: { vmState: 'active' }, ...bootOnly },
+  },
+  'an attach that is undone, and whose guest somebody else then saves': {
+    before: built,
+    story: (world) => {
+      world.host.luck.push(answers(failed('path-outside-roots')), (_act, answer) => {
+        void savedByAnother(world).then(() => answer(failed('guest-busy')));
+      });
+      return attach(world);
+    },
+    ends: { server: { vmState: 'active' }, ...bootOnly },
+  },
+  'an attach that Cinder does not complete, in a guest that somebody else has saved': {
+    before: built,
+    story: meanwhile(refused('completeAttachment', attach), savedByAnother),
+    ends: { server: { vmState: 'active' }, ...bootOnly },
+  },
+  'an attach whose secret Cinder no longer tells, in a guest that somebody else has saved': {
+    before: withSecrets(built),
+    story: meanwhile(refused('connection', attach), savedByAnother, unreadable),
+    ends: bootOnly,
+  },
+  'a detach from a guest that somebody else saves': {
+    before: attached,
+    story: meanwhile(detach, savedByAnother, failed('guest-busy')),
+    ends: { server: { vmState: 'active' }, ...bootOnly },
+  },
   'a detach whose server is deleted while the host detaches': {
     before: attached,
     story: meanwhile(detach, deletes),
@@ -243,6 +289,14 @@ export const INTERFERENCE_STORIES: Record<string, Story> = {
   ...powerStories('start', stopped, start, 'shutdown'),
   ...powerStories('stop', attached, stop, 'running'),
   ...powerStories('reboot', attached, reboot, 'shutdown'),
+  ...powerStories('pause', attached, pause, 'running'),
+  ...powerStories('unpause', paused, unpause, 'paused'),
+  ...powerStories('suspend', attached, suspend, 'running'),
+  ...powerStories('resume', suspended, resume, 'paused'),
+  ...overtaken('pause', attached, pause),
+  ...overtaken('unpause', paused, unpause),
+  ...overtaken('suspend', attached, suspend),
+  ...overtaken('resume', suspended, resume),
 };
 
 function powerStories(name: string, before: Begin, request: Begin, elsewhere: PowerState): Record<string, Story> {
@@ -260,6 +314,28 @@ function powerStories(name: string, before: Begin, request: Begin, elsewhere: Po
     [`a ${name} whose secret Cinder no longer tells`]: {
       before: withSecrets(before),
       story: meanwhile(refused('connection', request), nothing, unreadable),
+      ends: { ...endsWith('Error'), server: { taskState: null } },
+    },
+  };
+}
+
+/** A hard reboot that is asked for while a host has the first: its end is the reboot's. Or the first is refused. */
+function overtaken(name: string, before: Begin, request: Begin): Record<string, Story> {
+  const rebooted = { server: { vmState: 'active', taskState: null }, guests: [{ power: 'running' }] };
+  return {
+    [`a ${name} during which the server is rebooted hard`]: {
+      before,
+      story: meanwhile(request, reboot),
+      ends: { ...rebooted, ...endsWith('Success') },
+    },
+    [`a ${name} during which the server is rebooted hard, and that fails`]: {
+      before,
+      story: meanwhile(request, reboot, failed('hypervisor-refused')),
+      ends: { ...rebooted, ...endsWith('Error') },
+    },
+    [`a ${name} that the host refuses for good`]: {
+      before,
+      story: always(failed('domain-not-ours'), request),
       ends: { ...endsWith('Error'), server: { taskState: null } },
     },
   };

@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
+import { gib } from '@novella/core';
 import { SERVER, VOLUME } from '@novella/testing';
-import { attached, built, stopped } from './set-up.js';
+import { attached, built, paused, stopped, suspended } from './set-up.js';
 import { accepts, type Begin, type Story } from './story.js';
 
 const grownWhileOff: Begin = async (world) => {
@@ -10,7 +11,9 @@ const grownWhileOff: Begin = async (world) => {
 };
 const SUCCESS = { result: 'Success' };
 
-/** Build, start, stop, reboot, delete. */
+const GROWN = 2 ** 31;
+
+/** Build, start, stop, reboot, pause, unpause, suspend, resume, delete. */
 export const SERVER_STORIES: Record<string, Story> = {
   'a build with a boot volume': {
     story: (world) => world.acceptBuild(),
@@ -129,6 +132,89 @@ export const SERVER_STORIES: Record<string, Story> = {
       return accepts((same) => same.acceptPower('hard reboot'))(world);
     },
     ends: { server: { vmState: 'error', taskState: null, fault: 'hypervisor-refused' } },
+  },
+  'a pause': {
+    before: attached,
+    story: accepts((world) => world.acceptPower('pause')),
+    ends: {
+      server: { vmState: 'paused', taskState: null, powerState: 'paused' },
+      mappings: [{ guestBytes: 2 ** 30 }, { guestBytes: 2 ** 30 }],
+      guests: [{ power: 'paused' }],
+      actions: [{ action: 'pause', events: [{ event: 'compute_pause_instance', ...SUCCESS }] }, {}, {}],
+    },
+  },
+  'an unpause of a server whose volume has grown meanwhile': {
+    before: async (world) => {
+      await paused(world);
+      await world.acceptExtend();
+      await world.settle();
+    },
+    story: accepts((world) => world.acceptPower('unpause')),
+    ends: {
+      server: { vmState: 'active', taskState: null, powerState: 'running' },
+      mappings: [{ size: 2, guestBytes: GROWN }, {}],
+      guests: [{ power: 'running', knows: [GROWN, 2 ** 30] }],
+      actions: [{ action: 'unpause', events: [SUCCESS] }, { action: 'extend_volume', events: [SUCCESS] }, {}, {}, {}],
+    },
+  },
+  'a suspend': {
+    before: attached,
+    story: accepts((world) => world.acceptPower('suspend')),
+    ends: {
+      server: { vmState: 'suspended', taskState: null, powerState: 'saved' },
+      mappings: [{ guestBytes: 2 ** 30 }, { guestBytes: 2 ** 30 }],
+      guests: [{ power: 'saved' }],
+      actions: [{ action: 'suspend', events: [SUCCESS] }, {}, {}],
+    },
+  },
+  'a resume': {
+    before: suspended,
+    story: accepts((world) => world.acceptPower('resume')),
+    ends: {
+      server: { vmState: 'active', taskState: null, powerState: 'running' },
+      mappings: [{ guestBytes: 2 ** 30 }, { guestBytes: 2 ** 30 }],
+      guests: [{ power: 'running' }],
+      actions: [{ action: 'resume', events: [SUCCESS] }, {}, {}, {}],
+    },
+  },
+  'a resume of a server whose volume has grown meanwhile': {
+    before: async (world) => {
+      await suspended(world);
+      await world.acceptExtend();
+      await world.settle();
+    },
+    story: accepts((world) => world.acceptPower('resume')),
+    ends: {
+      server: { vmState: 'active', taskState: null },
+      mappings: [{ size: 2, guestBytes: GROWN }, { guestBytes: 2 ** 30 }],
+      guests: [{ power: 'running', knows: [GROWN, 2 ** 30] }],
+      actions: [{ action: 'extend_volume', events: [SUCCESS] }, { action: 'resume' }, {}, {}, {}, {}],
+    },
+  },
+  'a resume of a server whose volume has grown, of which nobody was told': {
+    before: async (world) => {
+      await suspended(world);
+      world.volumes.sizes.set(VOLUME, gib(2));
+    },
+    story: accepts((world) => world.acceptPower('resume')),
+    ends: {
+      mappings: [{ size: 2, guestBytes: GROWN }, { guestBytes: 2 ** 30 }],
+      guests: [{ power: 'running', knows: [GROWN, 2 ** 30] }],
+      actions: [{ action: 'extend_volume', events: [SUCCESS] }, { action: 'resume' }, {}, {}, {}],
+    },
+  },
+  'a hard reboot of a suspended server whose volume has grown': {
+    before: async (world) => {
+      await suspended(world);
+      await world.acceptExtend();
+      await world.settle();
+    },
+    story: accepts((world) => world.acceptPower('hard reboot')),
+    ends: {
+      server: { vmState: 'active', taskState: null },
+      guests: [{ power: 'running', knows: [GROWN, 2 ** 30] }],
+      actions: [{ action: 'reboot', events: [SUCCESS] }, { action: 'extend_volume' }, {}, {}, {}],
+    },
   },
   'a delete': {
     before: built,

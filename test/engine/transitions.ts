@@ -15,6 +15,10 @@ const FITS: Record<OperationKind, readonly Outcome['status'][]> = {
   start: ['powered'],
   stop: ['powered'],
   reboot: ['powered'],
+  pause: ['powered'],
+  unpause: ['powered'],
+  suspend: ['powered'],
+  resume: ['powered'],
   delete: ['deleted'],
   'power-update': [],
 };

@@ -30,6 +30,7 @@ import { cinderVolumeApi } from '../../apps/nova-api/src/cinder-volume-api.js';
 import { createNovaApi } from '../../apps/nova-api/src/create-nova-api.js';
 import { hintSender } from '../../apps/nova-api/src/hint-sender.js';
 import { noauth2 } from '../../apps/nova-api/src/http/noauth2.js';
+import { policyInCode } from '../../apps/nova-api/src/open-policy.js';
 import { faultyHypervisor, type FaultyHypervisor } from './faulty-hypervisor.js';
 import { MisbehavingCinder } from './misbehaving-cinder.js';
 import { SmallDisk } from './small-disk.js';
@@ -262,6 +263,7 @@ export class Region {
         computeLinkPrefix: null,
         trustForwardedHeaders: false,
       },
+      ...policyInCode(this.io),
       store: await this.openStore('api'),
       broker: link,
       authenticator: noauth2,

@@ -3,7 +3,7 @@ import { OPERATION_KINDS, type OperationKind, seconds } from '@novella/core';
 import type { Operation } from '@novella/persistence';
 import { SERVER, VOLUME } from '@novella/testing';
 import { DATA } from '../engine/deployment.js';
-import { attached, built, switchOff } from '../engine/set-up.js';
+import { attached, built, pauseGuest, saveGuest, switchOff } from '../engine/set-up.js';
 import { World } from '../engine/world.js';
 
 /**
@@ -19,31 +19,43 @@ import { World } from '../engine/world.js';
  *   fails: code  accepted, and at its turn there is nothing left that it could act on
  */
 const TABLE = `
-  first  | is         | attach             | detach              | extend                     | start              | stop               | reboot             | delete
-  build  | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ! wrong-state      | accepted
-  build  | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | ! wrong-state      | waits
-  build  | ended      | ! already-attached | runs                | runs                       | ! wrong-state      | runs               | runs               | runs
-  attach | queued     | ! already-attached | ! attaching         | accepted                   | accepted           | accepted           | accepted           | ends it
-  attach | dispatched | ! already-attached | ! attaching         | waits                      | waits              | waits              | waits              | waits
-  attach | ended      | ! already-attached | runs                | runs                       | runs               | runs               | runs               | runs
-  detach | queued     | ! already-attached | ! already-detaching | accepted                   | accepted           | accepted           | accepted           | ends it
-  detach | dispatched | ! already-attached | ! already-detaching | waits                      | waits              | waits              | waits              | waits
-  detach | ended      | runs               | ! not-attached      | fails: volume-not-attached | runs               | runs               | runs               | runs
-  extend | queued     | ! already-attached | ends it             | joins                      | accepted           | accepted           | accepted           | ends it
-  extend | dispatched | ! already-attached | waits               | joins                      | runs               | runs               | runs               | waits
-  extend | ended      | ! already-attached | runs                | runs                       | runs               | runs               | runs               | runs
-  start  | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ! wrong-state      | ends it
-  start  | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | ! wrong-state      | waits
-  start  | ended      | ! already-attached | runs                | runs                       | ! wrong-state      | runs               | runs               | runs
-  stop   | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ! wrong-state      | ends it
-  stop   | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | ! wrong-state      | waits
-  stop   | ended      | ! already-attached | runs                | runs                       | runs               | ! wrong-state      | runs               | runs
-  reboot | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | joins              | ends it
-  reboot | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | joins              | waits
-  reboot | ended      | ! already-attached | runs                | runs                       | ! wrong-state      | runs               | runs               | runs
-  delete | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! already-deleting
-  delete | dispatched | ! server-busy      | ! server-busy       | fails: server-deleted      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! already-deleting
-  delete | ended      | ! server-not-found | ! server-not-found  | fails: server-deleted      | ! server-not-found | ! server-not-found | ! server-not-found | ! server-not-found
+  first   | is         | attach             | detach              | extend                     | start              | stop               | reboot             | pause              | unpause            | suspend            | resume             | delete
+  build   | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | accepted
+  build   | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | waits
+  build   | ended      | ! already-attached | runs                | runs                       | ! wrong-state      | runs               | runs               | runs               | ! wrong-state      | runs               | ! wrong-state      | runs
+  attach  | queued     | ! already-attached | ! attaching         | accepted                   | accepted           | accepted           | accepted           | accepted           | accepted           | accepted           | ! wrong-state      | ends it
+  attach  | dispatched | ! already-attached | ! attaching         | waits                      | waits              | waits              | waits              | waits              | waits              | waits              | ! wrong-state      | waits
+  attach  | ended      | ! already-attached | runs                | runs                       | runs               | runs               | runs               | runs               | runs               | runs               | ! wrong-state      | runs
+  detach  | queued     | ! already-attached | ! already-detaching | accepted                   | accepted           | accepted           | accepted           | accepted           | accepted           | accepted           | ! wrong-state      | ends it
+  detach  | dispatched | ! already-attached | ! already-detaching | waits                      | waits              | waits              | waits              | waits              | waits              | waits              | ! wrong-state      | waits
+  detach  | ended      | runs               | ! not-attached      | fails: volume-not-attached | runs               | runs               | runs               | runs               | runs               | runs               | ! wrong-state      | runs
+  extend  | queued     | ! already-attached | ends it             | joins                      | accepted           | accepted           | accepted           | accepted           | accepted           | accepted           | accepted           | ends it
+  extend  | dispatched | ! already-attached | waits               | joins                      | runs               | runs               | runs               | runs               | runs               | runs               | runs               | waits
+  extend  | ended      | ! already-attached | runs                | runs                       | runs               | runs               | runs               | runs               | runs               | runs               | runs               | runs
+  start   | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ends it
+  start   | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | waits
+  start   | ended      | ! already-attached | runs                | runs                       | ! wrong-state      | runs               | runs               | runs               | ! wrong-state      | runs               | ! wrong-state      | runs
+  stop    | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ends it
+  stop    | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | waits
+  stop    | ended      | ! already-attached | runs                | runs                       | runs               | ! wrong-state      | runs               | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | runs
+  reboot  | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | joins              | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ends it
+  reboot  | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | joins              | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | waits
+  reboot  | ended      | ! already-attached | runs                | runs                       | ! wrong-state      | runs               | runs               | runs               | ! wrong-state      | runs               | ! wrong-state      | runs
+  pause   | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ends it            | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ends it
+  pause   | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | waits              | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | waits
+  pause   | ended      | ! already-attached | runs                | runs                       | ! wrong-state      | ! wrong-state      | runs               | ! wrong-state      | runs               | ! wrong-state      | ! wrong-state      | runs
+  unpause | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ends it            | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ends it
+  unpause | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | waits              | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | waits
+  unpause | ended      | ! already-attached | runs                | runs                       | ! wrong-state      | runs               | runs               | runs               | ! wrong-state      | runs               | ! wrong-state      | runs
+  suspend | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ends it            | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ends it
+  suspend | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | waits              | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | waits
+  suspend | ended      | ! server-busy      | ! server-busy       | runs                       | ! wrong-state      | ! wrong-state      | runs               | ! wrong-state      | ! wrong-state      | ! wrong-state      | runs               | runs
+  resume  | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ends it            | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ends it
+  resume  | dispatched | ! server-busy      | ! server-busy       | waits                      | ! wrong-state      | ! wrong-state      | waits              | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | waits
+  resume  | ended      | ! already-attached | runs                | runs                       | ! wrong-state      | runs               | runs               | runs               | ! wrong-state      | runs               | ! wrong-state      | runs
+  delete  | queued     | ! server-busy      | ! server-busy       | accepted                   | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! already-deleting
+  delete  | dispatched | ! server-busy      | ! server-busy       | fails: server-deleted      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! wrong-state      | ! already-deleting
+  delete  | ended      | ! server-not-found | ! server-not-found  | fails: server-deleted      | ! server-not-found | ! server-not-found | ! server-not-found | ! server-not-found | ! server-not-found | ! server-not-found | ! server-not-found | ! server-not-found
 `;
 
 type Kind = Exclude<OperationKind, 'power-update'>;
@@ -59,6 +71,10 @@ const REQUESTS: Record<Kind, (world: World) => Promise<string>> = {
   start: (world) => world.acceptPower('start'),
   stop: (world) => world.acceptPower('stop'),
   reboot: (world) => world.acceptPower('hard reboot'),
+  pause: (world) => world.acceptPower('pause'),
+  unpause: (world) => world.acceptPower('unpause'),
+  suspend: (world) => world.acceptPower('suspend'),
+  resume: (world) => world.acceptPower('resume'),
   delete: (world) => world.acceptDelete(),
 };
 const isKind = (text: string): text is Kind => Object.hasOwn(REQUESTS, text);
@@ -83,13 +99,21 @@ function cases(): Case[] {
   );
 }
 
+/** What each can be asked of only, and beside which others that can be asked there too. */
+const PREPARED: readonly (readonly [Kind, (world: World) => Promise<void>, readonly Kind[]])[] = [
+  ['start', switchOff, ['attach', 'detach', 'extend']],
+  ['unpause', pauseGuest, ['attach', 'detach', 'extend']],
+  ['resume', saveGuest, ['extend']],
+];
+
 /** A world in which `first` stands in `state`, and what `second` asks for would else be possible. */
 async function standing(first: Kind, state: State, second: Kind): Promise<{ world: World; operation: Operation }> {
   const world = await World.with(1);
   if (first === 'attach') await built(world);
   else if (first !== 'build') await attached(world);
-  const isOff = first === 'start' || (second === 'start' && ['attach', 'detach', 'extend'].includes(first));
-  if (isOff) await switchOff(world);
+  for (const [kind, prepare, besides] of PREPARED) {
+    if (first === kind || (second === kind && besides.includes(first))) await prepare(world);
+  }
   expect(await REQUESTS[first](world)).toBe('accepted');
   const [operation] = await world.store.operations({ serverId: SERVER, open: true, limit: 2 });
   if (operation === undefined) throw new Error(`no ${first} was opened`);

@@ -77,6 +77,7 @@ describe('the import rules (rule 3.9c)', () => {
       'cinder',
       'contracts',
       'core',
+      'glance',
       'image',
       'keystone',
       'libvirt',

@@ -2,7 +2,9 @@ import { conductorRpc } from '@novella/contracts';
 import { type ProjectId, type RequestId, seconds, type ServerId, type VolumeId } from '@novella/core';
 import { rpcClient } from '@novella/messaging';
 import type { Instance, Store } from '@novella/persistence';
+import { novaDefaults, type RuleName, type Rules } from '@novella/policy';
 import { hintSender } from '../../apps/nova-api/src/hint-sender.js';
+import { Judge } from '../../apps/nova-api/src/http/judge.js';
 import type { ApiCall } from '../../apps/nova-api/src/http/request-context.js';
 import { MAX_MICROVERSION } from '../../apps/nova-api/src/http/microversion.js';
 import { identityOfToken } from '../../apps/nova-api/src/http/noauth2.js';
@@ -56,24 +58,27 @@ export function startApi(deployment: DeploymentIo, name: string, run: number): {
   };
   const images = { image: () => Promise.resolve(null) };
   const io = { store, cinder, images, config: CONFIG, hint, ...own };
+  const rules = novaDefaults(own).rules();
   const api: Api = {
     async extended(events, request) {
       const servers = await store.instancesForEvents(events.map(({ server }) => server));
       const decided = events.map(({ server, volume }) =>
         decideEvent({ name: 'volume-extended', server_uuid: server, status: 'completed', tag: volume }, servers),
       );
-      await store.acceptExternalEvents(decided, callBy(request).context);
+      await store.acceptExternalEvents(decided, callBy(request, rules).context);
       hint();
       return decided.map(({ code }) => code);
     },
     async attach(server, volume, request) {
       const instance = await found(store, server);
-      await attachVolume(io, callBy(request), instance, { volumeAttachment: { volumeId: volume } });
+      await attachVolume(io, callBy(request, rules), instance, { volumeAttachment: { volumeId: volume } });
     },
-    detach: async (server, volume, request) => detachVolume(io, callBy(request), await found(store, server), volume),
-    power: async (server, action, request) => requestPower(io, callBy(request), await found(store, server), action),
+    detach: async (server, volume, request) =>
+      detachVolume(io, callBy(request, rules), await found(store, server), volume),
+    power: async (server, action, request) =>
+      requestPower(io, callBy(request, rules), await found(store, server), action),
     async deleteServer(server, request) {
-      const outcome = await store.requestDelete(server, callBy(request).context);
+      const outcome = await store.requestDelete(server, callBy(request, rules).context);
       if (outcome !== 'accepted') throw new Error(outcome);
       hint();
     },
@@ -87,7 +92,7 @@ export function startApi(deployment: DeploymentIo, name: string, run: number): {
       const body = {
         server: { name: 'built', flavorRef: FLAVOR, networks: 'none', block_device_mapping_v2: devices },
       } as const;
-      return (await createServer(io, callBy(request), body)).created.instance.id;
+      return (await createServer(io, callBy(request, rules), body)).created.instance.id;
     },
   };
   return { running, api };
@@ -99,10 +104,14 @@ async function found(store: Store, server: ServerId): Promise<Instance> {
   return instance;
 }
 
-function callBy(requestId: RequestId): ApiCall {
+function callBy(requestId: RequestId, rules: Rules<RuleName>): ApiCall {
+  const identity = identityOfToken(`admin:${PROJECT}`);
+  const judge = new Judge(rules, identity);
   return {
     context: {
-      ...identityOfToken(`admin:${PROJECT}`),
+      ...identity,
+      judge,
+      isAdmin: judge.isAdmin,
       requestId,
       globalRequestId: null,
       token: 'token',

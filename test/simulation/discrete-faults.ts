@@ -174,7 +174,7 @@ async function guestChanges(world: World, chance: Chance): Promise<void> {
   const found = await world.guestOf(server);
   if (found === null) return;
   const { hypervisor } = hostOf(world, found.host);
-  const to = found.guest.run === null ? 'running' : chance.pick(['shutdown', 'crashed', 'paused'] as const);
+  const to = found.guest.run === null ? 'running' : chance.pick(['shutdown', 'crashed', 'paused', 'saved'] as const);
   await hypervisor.setPowerState(server, to).catch(() => undefined);
   if (to !== 'paused') return;
   void world.clock.sleep(chance.timeOfAnyOrder(seconds(1), minutes(3))).then(() => resume(world, server));

@@ -32,7 +32,7 @@ async function problemsOf(world: World, id: ServerId): Promise<string[]> {
     problems.push(`${named} is on ${place.host}, not ${instance.host}`);
   const mappings = (await world.store.blockDeviceMappings([id])).get(id) ?? [];
   problems.push(...powerProblems(named, instance, place?.guest ?? null));
-  problems.push(...diskProblems(world, named, mappings, place?.guest ?? null));
+  problems.push(...diskProblems(world, named, mappings, place));
   return problems;
 }
 
@@ -52,15 +52,17 @@ function powerProblems(named: string, { vmState, powerState }: Instance, guest: 
   const runs = guest.run !== null;
   if (vmState === 'active' && !runs) problems.push(`${named} is active and off`);
   if (vmState === 'stopped' && runs) problems.push(`${named} is stopped and runs`);
+  if (vmState === 'suspended' && runs) problems.push(`${named} is suspended and runs`);
   return problems;
 }
 
 function diskProblems(
-  { cinder }: World,
+  { cinder, hosts }: World,
   named: string,
   mappings: readonly BlockDeviceMapping[],
-  guest: Guest | null,
+  place: { readonly host: HostName; readonly guest: Guest } | null,
 ): string[] {
+  const guest = place?.guest ?? null;
   const problems: string[] = [];
   for (const { volumeId, attachedAt, guestBytes, size } of mappings) {
     const disk = guest?.disks.find(({ volume }) => volume === volumeId);
@@ -74,6 +76,9 @@ function diskProblems(
     if (guestBytes !== disk.guestBytes) problems.push(`${what} has ${guestBytes} on record, and ${disk.guestBytes}`);
     if (size !== bytesToGib(disk.guestBytes))
       problems.push(`${what} is shown with ${size} GiB, and ${disk.guestBytes}`);
+    const known = place === null ? null : hosts.get(place.host)?.hypervisor.knownBytes(place.guest.server, volumeId);
+    if (known !== disk.guestBytes)
+      problems.push(`${what} is shown with ${disk.guestBytes}, and its guest knows ${known}`);
     const wanted = gibToBytes(cinder.volumes.get(volumeId)!.size);
     if (disk.guestBytes < wanted) problems.push(`${what} has ${disk.guestBytes}, and ${wanted} at Cinder`);
   }

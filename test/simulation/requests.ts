@@ -14,6 +14,10 @@ const WEIGHTS = {
   start: 7,
   'soft-reboot': 4,
   'hard-reboot': 4,
+  pause: 3,
+  unpause: 4,
+  suspend: 4,
+  resume: 5,
   delete: 3,
   build: 5,
 } as const;
@@ -57,7 +61,11 @@ async function askOne(world: World, what: keyof typeof WEIGHTS): Promise<void> {
     case 'stop':
     case 'start':
     case 'soft-reboot':
-    case 'hard-reboot': {
+    case 'hard-reboot':
+    case 'pause':
+    case 'unpause':
+    case 'suspend':
+    case 'resume': {
       const server = chance.pick([...world.servers]);
       return ask(world, { what, server, volume: null }, (request) => api.power(server, what, request));
     }
@@ -76,6 +84,16 @@ async function askOne(world: World, what: keyof typeof WEIGHTS): Promise<void> {
       );
       return;
     }
+  }
+}
+
+/** Users let go on what is suspended: a volume that comes or goes waits for that. */
+export async function resumeAll(world: World): Promise<void> {
+  const { api } = world;
+  for (const server of world.servers) {
+    const instance = await world.store.instance(server);
+    if (api === null || instance?.vmState !== 'suspended' || instance.taskState !== null) continue;
+    await ask(world, { what: 'resume', server, volume: null }, (request) => api.power(server, 'resume', request));
   }
 }
 

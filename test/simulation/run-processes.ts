@@ -105,6 +105,7 @@ export function startCompute(deployment: DeploymentIo, name: HostName, run: numb
         connectors: host.connectorsFor(process, own.clock),
         hostKey: { unseal: () => ({}) },
         images: { image: () => Promise.resolve(null) },
+        imageCache: { hold: () => Promise.reject(new Error('no image is served here')) },
         files: host.filesFor(process),
         journal,
         shutdownGrace: seconds(60),

@@ -27,7 +27,17 @@ type LocalVolume = ReachableVolume<ConnectionInfoOf<'local'>>;
 /** A change of a guest that was made through the hypervisor, with the command that it was for. */
 export interface Effect {
   readonly method:
-    'createGuest' | 'destroyGuest' | 'startGuest' | 'stopGuest' | 'attachDisk' | 'detachDisk' | 'resizeDisk';
+    | 'createGuest'
+    | 'destroyGuest'
+    | 'startGuest'
+    | 'stopGuest'
+    | 'pauseGuest'
+    | 'unpauseGuest'
+    | 'suspendGuest'
+    | 'resumeGuest'
+    | 'attachDisk'
+    | 'detachDisk'
+    | 'resizeDisk';
   readonly server: ServerId;
   readonly volume: VolumeId | null;
   readonly token: CommandToken | null;
@@ -85,7 +95,10 @@ export class SimulatedHost {
   async losePower(): Promise<void> {
     this.directory.losePower();
     for (const { server, powerState } of await this.hypervisor.guests()) {
-      if (powerState !== 'shutdown') await this.hypervisor.setPowerState(server, 'shutdown');
+      // What was saved is on disk.
+      if (powerState !== 'shutdown' && powerState !== 'saved') {
+        await this.hypervisor.setPowerState(server, 'shutdown');
+      }
     }
     this.devices.clear();
   }
@@ -108,6 +121,11 @@ export class SimulatedHost {
       destroyGuest: (server) => act('destroyGuest', server, null, () => fake.destroyGuest(server)),
       startGuest: (server, keys) => act('startGuest', server, null, () => fake.startGuest(server, keys)),
       stopGuest: (server, grace, signal) => act('stopGuest', server, null, () => fake.stopGuest(server, grace, signal)),
+      pauseGuest: (server) => act('pauseGuest', server, null, () => fake.pauseGuest(server)),
+      unpauseGuest: (server) => act('unpauseGuest', server, null, () => fake.unpauseGuest(server)),
+      suspendGuest: (server, signal) => act('suspendGuest', server, null, () => fake.suspendGuest(server, signal)),
+      resumeGuest: (server, signal, keys) =>
+        act('resumeGuest', server, null, () => fake.resumeGuest(server, signal, keys)),
       attachDisk: (server, disk, keys) =>
         act('attachDisk', server, disk.volume, () => fake.attachDisk(server, disk, keys)),
       detachDisk: (server, volume) => act('detachDisk', server, volume, () => fake.detachDisk(server, volume)),

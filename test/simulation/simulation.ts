@@ -2,7 +2,7 @@ import { millis, minutes, seconds } from '@novella/core';
 import { type Fault, faultsAtRandom, heal } from './discrete-faults.js';
 import type { Mutation } from './deployment-io.js';
 import { unsettled } from './end-state.js';
-import { askAtRandom } from './requests.js';
+import { askAtRandom, resumeAll } from './requests.js';
 import { setUp } from './set-up.js';
 import { PROCESSES, World } from './world.js';
 
@@ -93,6 +93,7 @@ async function untilSettled(world: World): Promise<void> {
   let problems: string[] = [];
   for (let looked = false; clock.monotonic() < healed + ENDED_AFTER;) {
     await clock.advance(LOOK_EVERY);
+    await resumeAll(world);
     problems = await unsettled(world);
     if (problems.length === 0) return;
     if (!looked && clock.monotonic() >= healed + PARKED_AFTER) {

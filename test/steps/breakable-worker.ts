@@ -1,10 +1,12 @@
 import type { computeRpc, HandlersOf, OperationResult, Outcome } from '@novella/contracts';
-import { NovellaError, seconds } from '@novella/core';
+import { bytes, NovellaError, seconds } from '@novella/core';
 import { ImageDirectory } from '@novella/image';
 import type { VirtDriver } from '@novella/virt';
 import { join } from 'node:path';
 import { commandHandlers } from '../../apps/compute/src/command-handlers.js';
 import { EffectLocks } from '../../apps/compute/src/effect-locks.js';
+import { CacheFiles } from '../../apps/compute/src/images/cache-files.js';
+import { ImageCache } from '../../apps/compute/src/images/image-cache.js';
 import { Journal } from '../../apps/compute/src/journal.js';
 import { standingClock } from '../../apps/compute/src/testing/clocks.js';
 import { HOST, NO_MESSAGE, quietLog, type TestHost } from '../../apps/compute/src/testing/test-host.js';
@@ -31,8 +33,8 @@ const READS_MEMORY = ['ownLengths', 'begunReboot', 'folder', 'consolePath'];
 
 /**
  * One process of a compute on a host that outlives it: the real journal on the host's state directory, the real handlers
- * and flows; each call that they make of hypervisor, connector, journal, files, images and the conductor's queue is
- * counted and can be broken.
+ * and flows; each call that they make of hypervisor, connector, journal, files, images, the image cache's files and
+ * downloads, and the conductor's queue is counted and can be broken.
  */
 export class BreakableWorker {
   /** What was called, as `virt.resizeDisk`. */
@@ -49,6 +51,7 @@ export class BreakableWorker {
   private constructor(
     host: TestHost,
     readonly journal: Journal,
+    cacheFiles: CacheFiles,
     private readonly afterEachCall: (call: string) => Promise<void>,
   ) {
     this.going = new Promise((resolve) => (this.gone = () => resolve('worker gone')));
@@ -72,6 +75,13 @@ export class BreakableWorker {
         },
         hostKey: host.hostKey,
         images: this.watched('images', new ImageDirectory(join(host.folder, 'images'))),
+        imageCache: new ImageCache({
+          files: this.watched('cacheFiles', cacheFiles),
+          open: this.watched('download', { open: host.pieces.open }).open,
+          limits: { most: bytes(1), keepUnused: seconds(3600) },
+          clock: standingClock,
+          log: quietLog,
+        }),
         files: this.watched('files', host.files),
         journal: watched,
         shutdownGrace: seconds(60),
@@ -83,7 +93,8 @@ export class BreakableWorker {
   }
 
   static async start(host: TestHost, afterEachCall: (call: string) => Promise<void>): Promise<BreakableWorker> {
-    return new BreakableWorker(host, await Journal.open(host.stateDir), afterEachCall);
+    const cacheFiles = await CacheFiles.open(host.cacheDir);
+    return new BreakableWorker(host, await Journal.open(host.stateDir), cacheFiles, afterEachCall);
   }
 
   /** From here on calls are counted, and the fault strikes. */

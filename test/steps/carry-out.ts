@@ -62,8 +62,8 @@ export async function carryOut(
     const afterWaking = beginner.calls.slice(calls.length);
     const again = await worker.take(name, command);
     await sizes.look();
-    // A stop has done its work, whatever could then be measured.
-    const first = name === 'stop_instance' ? done?.status : done;
+    // These have done their work, whatever could then be measured.
+    const first = MEASURES_WHAT_IT_CAN.includes(name) ? done?.status : done;
     const all = { done: first, again, host: await look(host, worker, volumes, name) };
     // Each host has a folder of its own, which is no difference.
     const end: unknown = JSON.parse(JSON.stringify(all).replaceAll(host.folder, ''));
@@ -73,6 +73,13 @@ export async function carryOut(
     await host.remove();
   }
 }
+
+const MEASURES_WHAT_IT_CAN: readonly Command[] = [
+  'stop_instance',
+  'pause_instance',
+  'unpause_instance',
+  'suspend_instance',
+];
 
 const nextAttempt = (host: TestHost, { token }: CommandArgs): CommandArgs['token'] => ({
   ...token,
@@ -92,6 +99,10 @@ async function look(host: TestHost, { journal }: BreakableWorker, volumes: reado
     files: await Promise.all(
       instances.sort().map(async (file) => [file, (await stat(join(host.files.directory, file))).size]),
     ),
+    cached: await Promise.all(
+      (await readdir(host.cacheDir)).sort().map(async (file) => [file, (await stat(join(host.cacheDir, file))).size]),
+    ),
+    known: guest === null ? null : volumes.map(({ volume }) => host.fake.knownBytes(SERVER, volume)),
     volumes: await Promise.all(volumes.map((volume) => host.sizeOf(volume))),
     lengths: volumes.map(({ volume }) => journal.ownLengths(volume)),
     reboot: journal.begunReboot(SERVER),

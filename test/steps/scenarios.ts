@@ -1,7 +1,8 @@
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ImageSource, ImageSources } from '@novella/contracts';
 import { bytes } from '@novella/core';
-import { MIB, SERVER, type TestHost, type TestVolume } from '../../apps/compute/src/testing/test-host.js';
+import { MIB, OTHER_SERVER, SERVER, type TestHost, type TestVolume } from '../../apps/compute/src/testing/test-host.js';
 import type { Command, CommandArgs } from './breakable-worker.js';
 
 /** A host, its volumes, and a command that is about to come. */
@@ -13,6 +14,8 @@ export interface Prepared<Name extends Command = Command> {
 type Scenario<Name extends Command> = (host: TestHost) => Promise<Prepared<Name>>;
 
 const IMAGE = '11111111-2222-4333-8444-000000000001';
+const KERNEL = '11111111-2222-4333-8444-000000000002';
+const RAMDISK = '11111111-2222-4333-8444-000000000003';
 
 const buildOf = (volumes: readonly TestVolume[], imageRef: string | null, bootVolume: string | null) =>
   ({
@@ -24,6 +27,7 @@ const buildOf = (volumes: readonly TestVolume[], imageRef: string | null, bootVo
     memoryMib: 64,
     rootGib: 0,
     imageRef,
+    images: null,
     rootBus: 'virtio',
     bootVolume,
     volumes: [...volumes],
@@ -38,6 +42,7 @@ async function built(host: TestHost, format: 'raw' | 'qcow2' = 'raw'): Promise<T
 
 const off = (host: TestHost): Promise<void> => host.fake.setPowerState(SERVER, 'shutdown');
 
+/** The record knows that the guest has seen the size with which it was built. */
 const extendOf = ({ volume, attachment, connection, sealedSecret }: TestVolume, mib: number) => ({
   server: SERVER,
   volume,
@@ -45,12 +50,22 @@ const extendOf = ({ volume, attachment, connection, sealedSecret }: TestVolume, 
   connection,
   sealedSecret,
   wantedBytes: bytes(mib * MIB),
+  seenBytes: bytes(MIB),
 });
+
+type WholeServer =
+  | 'start_instance'
+  | 'stop_instance'
+  | 'pause_instance'
+  | 'unpause_instance'
+  | 'suspend_instance'
+  | 'resume_instance'
+  | 'delete_instance';
 
 /** A server of which the whole is meant. */
 const whole =
   (prepare: (host: TestHost, volume: TestVolume) => Promise<void> | void) =>
-  async (host: TestHost): Promise<Prepared<'start_instance' | 'stop_instance' | 'delete_instance'>> => {
+  async (host: TestHost): Promise<Prepared<WholeServer>> => {
     const volume = await built(host);
     await prepare(host, volume);
     return { volumes: [volume], args: { server: SERVER, volumes: [volume] } };
@@ -81,6 +96,8 @@ const extending =
 const grownTo = ({ path }: TestVolume, mib: number): Promise<void> => truncate(path, mib * MIB);
 const nothing = (): Promise<void> => Promise.resolve();
 
+const images = (image: ImageSource): ImageSources => ({ image, kernel: null, ramdisk: null });
+
 /** What each command may find; a new command needs one. */
 export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Scenario<Name>>> } = {
   build_instance: {
@@ -90,6 +107,18 @@ export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Sc
       await writeFile(join(host.folder, 'images/root'), 'the root disk');
       const volumes = [await host.volume(1, 1), await host.volume(2, 1)];
       return { volumes, args: buildOf(volumes, IMAGE, null) };
+    },
+    'from images that are fetched, in several pieces': (host) => {
+      const image = host.pieces.serve(IMAGE, ['the root disk', Buffer.alloc(MIB / 16), ' and its end'], 'ami');
+      const kernel = host.pieces.serve(KERNEL, ['a kernel'], 'aki');
+      const ramdisk = host.pieces.serve(RAMDISK, ['a ramdisk'], 'ari');
+      const args = { ...buildOf([], IMAGE, null), images: { image, kernel, ramdisk } };
+      return Promise.resolve({ volumes: [], args });
+    },
+    'from an image that takes the place of another in the cache': async (host) => {
+      await host.build([], { server: OTHER_SERVER, images: images(host.pieces.serve(KERNEL, ['another image'])) });
+      await host.delete([], host.token(), OTHER_SERVER);
+      return { volumes: [], args: { ...buildOf([], IMAGE, null), images: images(host.pieces.serve(IMAGE, ['one'])) } };
     },
     'from a volume': async (host) => {
       const volume = await host.volume(1, 1);
@@ -161,6 +190,14 @@ export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Sc
     },
     'of a qcow2 file, in a guest that runs': extending('qcow2', nothing),
     'of a qcow2 file, in a guest that is off': extending('qcow2', (host) => off(host)),
+    'of a raw file, in a guest that goes on from its saved memory': extending('raw', async (host, volume) => {
+      await host.suspend([volume]);
+      await grownTo(volume, 2);
+      await host.resume([volume]);
+    }),
+    'of a qcow2 file, in a guest that is saved': extending('qcow2', async (host, volume) => {
+      await host.suspend([volume]);
+    }),
   },
   start_instance: {
     'with a volume that has grown': whole(async (host, volume) => {
@@ -173,6 +210,21 @@ export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Sc
     'that is soft': rebooting('soft', (_, volume) => grownTo(volume, 2)),
     'that is hard': rebooting('hard', nothing),
     'of a guest that is off': rebooting('hard', (host) => off(host)),
+  },
+  pause_instance: { 'of a guest that runs': whole(nothing) },
+  unpause_instance: {
+    'with a volume that has grown': whole(async (host, volume) => {
+      await host.pause([volume]);
+      await grownTo(volume, 2);
+      await host.extend(volume, 2);
+    }),
+  },
+  suspend_instance: { 'of a guest that runs': whole(nothing) },
+  resume_instance: {
+    'with a volume that has grown': whole(async (host, volume) => {
+      await host.suspend([volume]);
+      await grownTo(volume, 2);
+    }),
   },
   delete_instance: {
     'after a reboot and an extend': whole(async (host, volume) => {

@@ -1,18 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { bytes } from '@novella/core';
-import type { Image } from '@novella/image';
-import { type BootImages, decideBootSource } from './boot-source.js';
+import { type BootImages, decideBootSource, type HostImage } from './boot-source.js';
 
 const GIB = 2 ** 30;
-const image = (more: Partial<Image>): Image => ({
+const image = (more: Partial<HostImage>): HostImage => ({
   id: 'image',
-  name: 'one',
   diskFormat: 'raw',
   path: '/images/root',
   size: bytes(GIB),
   minDiskGib: 0,
   minMemoryMib: 0,
-  properties: { kernelId: null, ramdiskId: null, commandLine: null, diskBus: 'virtio' },
+  properties: { commandLine: null },
   ...more,
 });
 const kernel = image({ diskFormat: 'aki', path: '/images/vmlinuz' });

@@ -1,7 +1,7 @@
 import type { ClientOf, CommandToken, conductorRpc, MessageFacts, Outcome } from '@novella/contracts';
 import { type HostName, type Log, type Millis, NovellaError, toErrorRecord } from '@novella/core';
 import type { CommandInWork, CommandsInWork } from './commands-in-work.js';
-import type { Claims, EffectLocks } from './effect-locks.js';
+import type { Claims, EffectLocks, Lane } from './effect-locks.js';
 import type { Step } from './host-io.js';
 import type { Journal, Scope } from './journal.js';
 
@@ -18,6 +18,7 @@ export interface Command {
   readonly token: CommandToken;
   readonly scope: Scope;
   readonly claims: Claims;
+  readonly lane?: Lane;
   /** After so long it is reported as failed, whatever it still does. */
   readonly limit: Millis;
 }
@@ -53,7 +54,7 @@ export async function runCommand(
 async function outcomeOf(
   io: CommandsIo,
   inWork: CommandsInWork,
-  { token, scope, claims, limit }: Command,
+  { token, scope, claims, lane, limit }: Command,
   flow: CommandFlow,
   failed: (error: unknown) => Outcome,
 ): Promise<Outcome> {
@@ -74,7 +75,7 @@ async function outcomeOf(
     }
   };
   try {
-    return await io.locks.run(claims, inItsTurn, work.givenUp);
+    return await io.locks.run(claims, inItsTurn, work.givenUp, lane);
   } catch (error) {
     // What the locks refuse, and a wait that the stopping process has ended, was not done and comes again.
     if (!work.givenUp.aborted || error !== work.givenUp.reason) throw error;

@@ -13,8 +13,11 @@ import {
   ArrayNotEmpty,
   IsArray,
   IsIn,
+  IsInt,
   IsIP,
   IsOptional,
+  Max,
+  Min,
   Validate,
   ValidateIf,
   type ValidationArguments,
@@ -69,6 +72,18 @@ export class ComputeConfig {
   @Env('NOVELLA_IMAGES_DIR')
   @IsAbsolutePath()
   readonly imagesDir: string = '/var/lib/novella/images';
+
+  /** What images that conductors serve may take of the host's disk while no build needs them. */
+  @Env('NOVELLA_IMAGE_CACHE_GIB')
+  @IsInt()
+  @Min(0)
+  @Max(1_000_000)
+  readonly imageCacheGib: number = 20;
+
+  /** Such an image goes when nobody has used it for so long; Nova's remove_unused_original_minimum_age_seconds. */
+  @Env('NOVELLA_IMAGE_CACHE_UNUSED_S')
+  @IsSeconds(0, 31_536_000)
+  readonly imageCacheUnusedS: number = 86_400;
 
   /** Folders that volumes of type local may lie in; block devices need /dev. */
   @Env('NOVELLA_VOLUME_ROOTS')

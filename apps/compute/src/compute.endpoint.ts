@@ -8,9 +8,13 @@ import {
   type ExtendVolume,
   type HandlersOf,
   type MessageFacts,
+  type PauseInstance,
   type RebootInstance,
+  type ResumeInstance,
   type StartInstance,
   type StopInstance,
+  type SuspendInstance,
+  type UnpauseInstance,
 } from '@novella/contracts';
 import { RpcEndpoint } from '@novella/messaging';
 import { Inject } from '@nestjs/common';
@@ -55,6 +59,22 @@ export class ComputeEndpoint implements Handlers {
 
   reboot_instance(command: RebootInstance, message: MessageFacts): Promise<void> {
     return this.compute.handlers.reboot_instance(command, message);
+  }
+
+  pause_instance(command: PauseInstance, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.pause_instance(command, message);
+  }
+
+  unpause_instance(command: UnpauseInstance, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.unpause_instance(command, message);
+  }
+
+  suspend_instance(command: SuspendInstance, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.suspend_instance(command, message);
+  }
+
+  resume_instance(command: ResumeInstance, message: MessageFacts): Promise<void> {
+    return this.compute.handlers.resume_instance(command, message);
   }
 
   ping(nothing: Record<string, never>, message: MessageFacts): ReturnType<Handlers['ping']> {

@@ -88,7 +88,7 @@ describe('a compute in a Nest application', () => {
     const app = await startApplication();
     const disk = await host.volume(1, 1);
     const base = { domainName: 'instance-00000001', displayName: 'one', projectId: 'p', vcpus: 1, memoryMib: 64 };
-    const boot = { rootGib: 0, imageRef: null, rootBus: 'virtio' as const, bootVolume: null };
+    const boot = { rootGib: 0, imageRef: null, images: null, rootBus: 'virtio' as const, bootVolume: null };
     const { path: _path, ...wire } = disk;
     const client = commands();
     await client.build_instance({ token: host.token(), server: SERVER, ...base, ...boot, volumes: [wire] });
@@ -96,7 +96,8 @@ describe('a compute in a Nest application', () => {
 
     await truncate(disk.path, 2 * MIB);
     const { volume, attachment, connection, sealedSecret } = wire;
-    const extend = { server: SERVER, volume, attachment, connection, sealedSecret, wantedBytes: bytes(2 * MIB) };
+    const sizes = { wantedBytes: bytes(2 * MIB), seenBytes: bytes(MIB) };
+    const extend = { server: SERVER, volume, attachment, connection, sealedSecret, ...sizes };
     await client.extend_volume({ token: host.token(), ...extend });
     expect(await nextOutcome(2)).toEqual({ status: 'grown', hostBytes: 2 * MIB, guestBytes: 2 * MIB });
     await client.extend_volume({ token: host.token(1), ...extend });

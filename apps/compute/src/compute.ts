@@ -1,14 +1,27 @@
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Connectors, ProcessRunner } from '@novella/brick';
 import type { ClientOf, computeRpc, conductorRpc, HandlersOf } from '@novella/contracts';
-import { type Clock, type HostName, type Log, type Millis, NovellaError, type Random, seconds } from '@novella/core';
-import type { ImageService } from '@novella/image';
+import {
+  type Clock,
+  gib,
+  gibToBytes,
+  type HostName,
+  type Log,
+  type Millis,
+  NovellaError,
+  type Random,
+  seconds,
+} from '@novella/core';
 import type { VirtDriver } from '@novella/virt';
 import { commandHandlers, LONGEST_SHUTDOWN_GRACE } from './command-handlers.js';
 import { ConsoleSpace } from './console-space.js';
 import { EffectLocks } from './effect-locks.js';
-import type { SecretReader } from './host-io.js';
+import type { HostIo, SecretReader } from './host-io.js';
 import { rememberHostName } from './host-name.js';
+import { CacheFiles } from './images/cache-files.js';
+import { ImageCache, type ImageCacheLimits } from './images/image-cache.js';
+import { imageDownloads } from './images/image-download.js';
 import { InstanceFiles } from './instance-files.js';
 import { Journal } from './journal.js';
 import { PowerStates } from './power-states.js';
@@ -25,7 +38,9 @@ export interface ComputeOptions {
   readonly connectors: Connectors;
   /** os-brick's dict of this host, sent with each report. */
   readonly connectorProperties: Readonly<Record<string, unknown>>;
-  readonly images: ImageService;
+  readonly images: HostIo['images'];
+  /** For images that conductors serve: 20 GiB and a day unless told. */
+  readonly imageCache?: ImageCacheLimits;
   /** What secrets for this host are sealed to. */
   readonly hostKey: SecretReader & { readonly publicKey: string };
   /** How long a guest that is asked to shut down may take before it loses its power: 60 s unless told, at most 100 s. */
@@ -48,6 +63,7 @@ export interface ComputeOptions {
 export const COMMANDS_AT_ONCE = 64;
 
 const SHUTDOWN_GRACE = seconds(60);
+const IMAGE_CACHE: ImageCacheLimits = { most: gibToBytes(gib(20)), keepUnused: seconds(86_400) };
 
 export interface Compute {
   /** What the RPC server of topic `compute` dispatches to. */
@@ -82,6 +98,13 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
   });
 
   const locks = new EffectLocks();
+  const imageCache = new ImageCache({
+    files: await CacheFiles.open(join(stateDir, 'image-cache')),
+    open: imageDownloads(),
+    limits: options.imageCache ?? IMAGE_CACHE,
+    clock,
+    log,
+  });
   const files = new InstanceFiles(stateDir, options.runner);
   const reports = new ServiceReports(options);
   const consoles = new ConsoleSpace({ files, runner: options.runner, clock, log });
@@ -95,6 +118,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
   const stop = async (): Promise<void> => {
     beginStop();
     await locks.close();
+    await imageCache.stop();
     await consoles.stop();
     await powerStates.stop();
     await reports.stop();
@@ -106,7 +130,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
   return {
     handlers: commandHandlers({
       commands: { host, journal, locks, conductor, log },
-      host: { virt, connectors, images, hostKey, shutdownGrace, files, journal, log },
+      host: { virt, connectors, images, imageCache, hostKey, shutdownGrace, files, journal, log },
       clock,
       signal: stopping.signal,
     }),
@@ -115,6 +139,7 @@ export async function createCompute(options: ComputeOptions): Promise<Compute> {
       powerStates.start(() => virt.guests());
       reports.start();
       consoles.start();
+      imageCache.start();
     },
     beginStop,
     stop: () => (stopped ??= stop()),

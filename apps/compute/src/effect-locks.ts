@@ -1,4 +1,5 @@
 import { NovellaError, type ServerId, type VolumeId } from '@novella/core';
+import { unlessAborted } from './unless-aborted.js';
 
 export interface Claim {
   readonly key: string;
@@ -20,7 +21,11 @@ export const serverClaims = (server: ServerId, volumes: readonly VolumeId[]): Cl
   ...volumes.map((volume) => ({ key: `volume ${volume}`, mode: 'exclusive' as const })),
 ];
 
+/** Builds may wait long for their images; what others do on the host shall not wait behind them. */
+export type Lane = 'builds' | 'others';
+
 export interface EffectLimits {
+  /** In each lane. */
   readonly running: number;
   /** Of one server, so that one whose hypervisor does not answer leaves room for the others. */
   readonly runningOfOneServer: number;
@@ -32,6 +37,7 @@ const NEVER = new AbortController().signal;
 
 interface Effect {
   readonly claims: Claims;
+  readonly lane: Lane;
   /** Nobody waits for its end any more: it keeps its claims, for it may still act, but not its place among those that run. */
   givenUp: boolean;
 }
@@ -61,8 +67,8 @@ export class EffectLocks {
    * Rejects with the signal's reason as soon as it is aborted: what waits is then not begun, and what runs keeps its
    * claims until it ends. Error `internal`: too many wait already, or the locks are closed; `work` was not begun.
    */
-  async run<T>(claims: Claims, work: () => Promise<T>, signal: AbortSignal = NEVER): Promise<T> {
-    const effect: Effect = { claims, givenUp: false };
+  async run<T>(claims: Claims, work: () => Promise<T>, signal: AbortSignal = NEVER, lane: Lane = 'others'): Promise<T> {
+    const effect: Effect = { claims, lane, givenUp: false };
     await this.#take(effect, signal);
     const begin = async (): Promise<T> => {
       signal.throwIfAborted();
@@ -120,8 +126,8 @@ export class EffectLocks {
     if (this.#running().length === 0) for (const resolve of this.#onIdle.splice(0)) resolve();
   }
 
-  #full({ claims: [{ key }] }: Effect): boolean {
-    const running = this.#running();
+  #full({ claims: [{ key }], lane }: Effect): boolean {
+    const running = this.#running().filter((other) => other.lane === lane);
     const ofServer = running.filter(({ claims: [first] }) => first.key === key);
     return running.length >= this.#limits.running || ofServer.length >= this.#limits.runningOfOneServer;
   }
@@ -135,28 +141,4 @@ function conflict(some: Claims, others: Claims): boolean {
   return some.some((one) =>
     others.some((other) => one.key === other.key && (one.mode === 'exclusive' || other.mode === 'exclusive')),
   );
-}
-
-/** What `promise` settles with, or the signal's reason when that comes first; then `onAbort` has run. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal, onAbort: () => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const aborted = (): void => {
-      onAbort();
-      reject(signal.reason as Error);
-    };
-    // In the same turn as the settling: what is settled is never aborted afterwards.
-    const settled = (): void => signal.removeEventListener('abort', aborted);
-    promise.then(
-      (value) => {
-        settled();
-        resolve(value);
-      },
-      (error: unknown) => {
-        settled();
-        reject(error instanceof Error ? error : new Error(String(error)));
-      },
-    );
-    if (signal.aborted) aborted();
-    else signal.addEventListener('abort', aborted, { once: true });
-  });
 }

@@ -1,7 +1,8 @@
 import type { Connectors, VolumeSecret } from '@novella/brick';
 import type { Log, Millis } from '@novella/core';
-import type { ImageService } from '@novella/image';
+import type { ImageDirectory } from '@novella/image';
 import type { VirtDriver } from '@novella/virt';
+import type { ImageCache } from './images/image-cache.js';
 import type { InstanceFiles } from './instance-files.js';
 import type { Journal } from './journal.js';
 
@@ -10,7 +11,10 @@ export interface HostIo {
   readonly virt: VirtDriver;
   readonly connectors: Connectors;
   readonly hostKey: SecretReader;
-  readonly images: ImageService;
+  /** Images that the host has by itself. */
+  readonly images: Pick<ImageDirectory, 'image'>;
+  /** Images that are fetched from conductors. */
+  readonly imageCache: Pick<ImageCache, 'hold'>;
   readonly files: InstanceFiles;
   readonly journal: Journal;
   /** How long a guest that is asked to shut down may take before it loses its power. */

@@ -19,11 +19,27 @@ export async function connectDisks(
   return keys;
 }
 
-/** What a start, stop or reboot has led to: the guest as it was read, and the sizes of its disks. */
+/** What a start, reboot or resume has led to: the guest as it was read, and the sizes of its disks. */
 export async function powered(io: HostIo, guest: Guest, volumes: readonly VolumeDisk[]): Promise<Outcome> {
   const disks: MeasuredDisk[] = [];
   for (const disk of disksOf(guest, volumes)) disks.push(await measureDisk(io, disk, guest));
   return { status: 'powered', powerState: guest.powerState, disks };
+}
+
+/** The guest is as it is whatever can be measured of its volumes: what cannot is left for the next start to find. */
+export async function poweredAsMeasured(io: HostIo, guest: Guest, volumes: readonly VolumeDisk[]): Promise<Outcome> {
+  const disks: MeasuredDisk[] = [];
+  for (const disk of volumes) disks.push(...(await measuredIfThere(io, disk, guest)));
+  return { status: 'powered', powerState: guest.powerState, disks };
+}
+
+async function measuredIfThere(io: HostIo, disk: VolumeDisk, guest: Guest): Promise<MeasuredDisk[]> {
+  try {
+    return [await measureDisk(io, disk, guest)];
+  } catch (error) {
+    io.log.warn('a volume of a guest cannot be measured', { volume: disk.volume, cause: error });
+    return [];
+  }
 }
 
 const disksOf = (guest: Guest, volumes: readonly VolumeDisk[]): VolumeDisk[] =>

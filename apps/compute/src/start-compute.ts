@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { connectorProperties, createConnectors, spawnRunner } from '@novella/brick';
 import { computeRpc, conductorRpc } from '@novella/contracts';
-import { type HostName, millis, seconds } from '@novella/core';
+import { gib, gibToBytes, type HostName, millis, seconds } from '@novella/core';
 import { ImageDirectory } from '@novella/image';
 import { ConsumerProbe, type Link, NOVA_EXCHANGE, openAmqpLink, rpcClient, RpcStrategy } from '@novella/messaging';
 import { HostKey } from '@novella/sealing';
@@ -111,6 +111,7 @@ async function computeApp(
     }),
     connectorProperties: await connectorProperties({ host, ip: config.hostIp }),
     images: new ImageDirectory(config.imagesDir),
+    imageCache: { most: gibToBytes(gib(config.imageCacheGib)), keepUnused: seconds(config.imageCacheUnusedS) },
     hostKey: await HostKey.open(stateDir),
     shutdownGrace: seconds(config.guestShutdownTimeoutS),
     conductor: rpcClient(link, conductorRpc, io).any(),

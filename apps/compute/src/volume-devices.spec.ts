@@ -19,7 +19,7 @@ describe('the secret of a volume', () => {
   });
   afterEach(() => host.remove());
 
-  it('is read for each connect of a build, attach, start, reboot and extend', async () => {
+  it('is read for each connect of a build, attach, start, reboot, resume and extend', async () => {
     const bare = await host.volume(2, 1);
     await host.build([disk, bare]);
     expect(host.secrets.splice(0)).toEqual([SECRET, null]);
@@ -29,6 +29,9 @@ describe('the secret of a volume', () => {
     await host.start([disk, bare]);
     expect(host.secrets.splice(0)).toEqual([SECRET, null]);
     await host.reboot('hard', [disk, bare]);
+    expect(host.secrets.splice(0)).toEqual([SECRET, null]);
+    await host.suspend([disk, bare]);
+    await host.resume([disk, bare]);
     expect(host.secrets.splice(0)).toEqual([SECRET, null]);
     await host.extend(disk, 1);
     expect(host.secrets.splice(0)).toEqual([SECRET]);

@@ -2,6 +2,7 @@ import {
   Env,
   IdentitySettings,
   IsBrokerUrls,
+  IsEndpoint,
   IsHexKey,
   IsHostName,
   IsListenAddress,
@@ -11,8 +12,12 @@ import {
   IsTcpPort,
   type LogLevel,
 } from '@novella/service-kit';
-import { ArrayNotEmpty, IsArray, IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { ArrayNotEmpty, IsArray, IsBoolean, IsInt, IsOptional, Max, Min, MinLength, ValidateIf } from 'class-validator';
 import { hostname } from 'node:os';
+
+/** Nobody is reached at "all addresses". */
+const needsAUrl = ({ glanceEndpoint, imageServerListen, imageServerUrl }: ConductorConfig): boolean =>
+  imageServerUrl !== undefined || (glanceEndpoint !== undefined && ['0.0.0.0', '::'].includes(imageServerListen));
 
 /** The settings of a conductor process, by environment variable. docs/operators.md explains each. */
 export class ConductorConfig extends IdentitySettings {
@@ -48,6 +53,33 @@ export class ConductorConfig extends IdentitySettings {
   @Env('NOVELLA_VERIFY_SENDER')
   @IsBoolean()
   readonly verifySender: boolean = true;
+
+  /** Glance's API without a version: http://127.0.0.1:9292. Without it hosts have the images themselves. */
+  @Env('NOVELLA_GLANCE_ENDPOINT')
+  @IsOptional()
+  @IsEndpoint()
+  readonly glanceEndpoint?: string;
+
+  /** Where it serves images to hosts, when there is a Glance. */
+  @Env('NOVELLA_IMAGE_SERVER_LISTEN')
+  @IsListenAddress()
+  readonly imageServerListen: string = '127.0.0.1';
+
+  @Env('NOVELLA_IMAGE_SERVER_PORT')
+  @IsTcpPort()
+  readonly imageServerPort: number = 8793;
+
+  /** How hosts reach that; the address and port above unless given. */
+  @Env('NOVELLA_IMAGE_SERVER_URL')
+  @ValidateIf(needsAUrl)
+  @IsEndpoint()
+  readonly imageServerUrl?: string;
+
+  /** What links to images are signed with: the same on all conductors behind one URL, and of its own for each without. */
+  @Env('NOVELLA_IMAGE_SERVER_KEY', { secret: true })
+  @IsOptional()
+  @MinLength(32)
+  readonly imageServerKey?: string;
 
   /** A service that was silent for so long is down. */
   @Env('NOVELLA_SERVICE_DOWN_TIME_S')

@@ -4,6 +4,7 @@ import { millis } from '@novella/core';
 import type { ApiStore, EngineStore, HostStore } from '@novella/persistence';
 import { noticingReturn } from './cinder-volume-service.js';
 import type { HostReportsIo } from './hosts/host-reports.js';
+import type { ImageLinks } from './images/image-links.js';
 import { Engine } from './operations/engine.js';
 import { Reconciler } from './operations/reconciler.js';
 import type { VolumeService } from './volume-service.js';
@@ -15,6 +16,8 @@ export interface ConductorIo {
   readonly verifySender: boolean;
   readonly store: EngineStore & HostStore & Pick<ApiStore, 'blockDeviceMappings'>;
   readonly volumes: VolumeService;
+  /** Where images come from the image service. */
+  readonly imageLinks?: ImageLinks;
   readonly compute: (host: HostName) => ClientOf<typeof computeRpc>;
   /** Of a host that was removed, at the broker. */
   readonly deleteQueue: HostReportsIo['deleteQueue'];

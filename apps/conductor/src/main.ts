@@ -20,6 +20,8 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { cinderVolumeService } from './cinder-volume-service.js';
 import { ConductorConfig } from './conductor.config.js';
 import { ConductorModule } from './conductor.module.js';
+import type { ImageLinks } from './images/image-links.js';
+import { startImages } from './images/start-images.js';
 import { type ServiceCinder, serviceCinder } from './service-cinder.js';
 
 /**
@@ -54,11 +56,13 @@ async function startConductor(config: Readonly<ConductorConfig>, program: Progra
   if (cinder.trouble !== null) health.register('identity').ask('degraded', cinder.trouble);
   shutdown.onShutdown('cinder client', () => cinder.close());
 
+  const imageLinks = await imagesAreServed(config, cinder, program);
+
   work.unwell('not-ready', 'waits for the broker, to hold its name there');
   await holdName(link, { topic: 'conductor', name }, { clock, signal, onLost: () => nameLost(program, name) });
 
   const strategy = new RpcStrategy(link, conductorRpc, null, { ...io, graceMs: seconds(config.shutdownGraceS) });
-  const app = await conductorApp(config, program, { link, store, cinder, strategy });
+  const app = await conductorApp(config, program, { link, store, cinder, imageLinks, strategy });
   shutdown.onShutdown('work', async () => {
     const ended = await endsWithin(seconds(config.shutdownGraceS), app.close(), program);
     if (!ended) log.warn('what outlasted the grace is left to whoever claims it next');
@@ -73,13 +77,14 @@ interface Reached {
   readonly link: Link;
   readonly store: Store;
   readonly cinder: ServiceCinder;
+  readonly imageLinks: ImageLinks | null;
   readonly strategy: RpcStrategy<typeof conductorRpc>;
 }
 
 function conductorApp(
   { name, verifySender, fixedKey }: Readonly<ConductorConfig>,
   { clock, random, log }: Program,
-  { link, store, cinder, strategy }: Reached,
+  { link, store, cinder, imageLinks, strategy }: Reached,
 ): Promise<INestMicroservice> {
   const io = { clock, random, log };
   const commands = rpcClient(link, computeRpc, io);
@@ -88,11 +93,33 @@ function conductorApp(
     verifySender,
     store,
     volumes: cinderVolumeService((project) => cinder.inProject(project), fixedKey ?? null),
+    ...(imageLinks === null ? {} : { imageLinks }),
     compute: (host) => commands.to(host),
     deleteQueue: (queue) => link.deleteQueue(queue),
     ...io,
   });
   return NestFactory.createMicroservice<MicroserviceOptions>(module, { strategy, logger: false, abortOnError: false });
+}
+
+/** Null where there is no Glance: hosts then have the images themselves. */
+async function imagesAreServed(
+  { glanceEndpoint, imageServerListen, imageServerPort, imageServerUrl, imageServerKey }: Readonly<ConductorConfig>,
+  { headers: auth }: ServiceCinder,
+  { clock, log, shutdown }: Program,
+): Promise<ImageLinks | null> {
+  if (glanceEndpoint === undefined) return null;
+  const images = await startImages({
+    glanceEndpoint,
+    auth,
+    listen: imageServerListen,
+    port: imageServerPort,
+    ...(imageServerUrl === undefined ? {} : { url: imageServerUrl }),
+    ...(imageServerKey === undefined ? {} : { key: imageServerKey }),
+    clock,
+    log,
+  });
+  shutdown.onShutdown('image server', () => images.close());
+  return images.links;
 }
 
 /** The store, once Postgres is there with a schema that this release works on. */

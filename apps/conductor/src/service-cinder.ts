@@ -5,6 +5,8 @@ import type { HealthCheck, OpenStackAccess } from '@novella/service-kit';
 
 /** Cinder with the credentials of the service itself. */
 export interface ServiceCinder {
+  /** What proves us to other services. */
+  readonly headers: () => Promise<Readonly<Record<string, string>>>;
   /** For what belongs to a project; null: for all projects together. */
   inProject(project: ProjectId | null): CinderClient;
   /** Asked by the health what keeps the service from proving itself; null where nothing ever does. */
@@ -26,6 +28,7 @@ export function serviceCinder(
     const auth = noAuth('admin', SERVICE_PROJECT);
     const client = createCinderClient({ endpoint: access.cinderEndpoint, auth, log: io.log });
     return {
+      headers: async () => (await auth.credentials()).headers,
       inProject: (project) => (project === null ? client : client.as(noAuth('admin', project))),
       trouble: null,
       close: () => client.close(),
@@ -33,8 +36,10 @@ export function serviceCinder(
   }
   const keystone = createKeystone({ ...access.keystone, ...io });
   const endpoint = access.cinderEndpoint ?? (() => keystone.endpoint('block-storage'));
-  const client = createCinderClient({ endpoint, auth: asOurselves(keystone), log: io.log });
+  const auth = asOurselves(keystone);
+  const client = createCinderClient({ endpoint, auth, log: io.log });
   return {
+    headers: async () => (await auth.credentials()).headers,
     inProject: () => client,
     async trouble() {
       await keystone.ownToken();

@@ -82,7 +82,7 @@ function wakeUp(waitingFor: WaitingFor, shown: Shown): string {
     case 'cinder':
       return 'Cinder does not answer as it should: goes on at its first good answer';
     case 'guest-start':
-      return 'nothing can be done while the guest is off: goes on when it is started';
+      return 'nothing can be done while the server is suspended: goes on when it is resumed';
     case 'retry':
       return `it has failed ${shown.failures} times in a row: tried again`;
     default:

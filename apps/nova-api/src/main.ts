@@ -1,14 +1,18 @@
 import 'reflect-metadata';
 import { computeRpc, conductorRpc } from '@novella/contracts';
 import { seconds } from '@novella/core';
+import { createGlanceClient } from '@novella/glance';
 import { ImageDirectory } from '@novella/image';
 import { openAmqpLink, rpcClient } from '@novella/messaging';
 import { openSqlStore, schemaState, type Store } from '@novella/persistence';
 import { cannotListen, type Program, runProgram, schemaMustServe, untilThere } from '@novella/service-kit';
 import { hostname } from 'node:os';
 import { createNovaApi } from './create-nova-api.js';
+import { glanceImageApi } from './glance-image-api.js';
 import { hintSender } from './hint-sender.js';
+import type { ImageApi } from './image-api.js';
 import { NovaApiAppConfig } from './nova-api-app.config.js';
+import { openPolicy } from './open-policy.js';
 import { openOpenStack } from './openstack.js';
 import { schemaGate } from './schema-gate.js';
 
@@ -18,6 +22,7 @@ const CONFIRM_WITHIN = seconds(120);
 async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program): Promise<void> {
   const { clock, random, log, shutdown } = program;
   const io = { clock, random, log };
+  const policy = openPolicy(config, io);
 
   const link = openAmqpLink({
     urls: config.brokerUrls,
@@ -43,10 +48,11 @@ async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program
       trustForwardedHeaders: false,
     },
     authenticator: openStack.authenticator,
+    ...policy,
     store,
     broker: link,
     cinder: openStack.cinder,
-    images: new ImageDirectory(config.imagesDir),
+    images: openImages(config, program),
     hint: hintSender(conductors.any(), log),
     conductor: conductors.any(),
     compute: (host) => computes.to(host),
@@ -60,6 +66,17 @@ async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program
   });
   const url = await api.getUrl();
   log.info('serving', { api: `${url}/v2.1`, health: `${url}/health` });
+}
+
+/** Glance where it is told of, else the directory. It is asked in users' names, so it needs no name of its own. */
+function openImages(
+  { glanceEndpoint: endpoint, imagesDir }: Readonly<NovaApiAppConfig>,
+  { log, shutdown }: Program,
+): ImageApi {
+  if (endpoint === undefined) return new ImageDirectory(imagesDir);
+  const glance = createGlanceClient({ endpoint, auth: () => Promise.resolve({}), log });
+  shutdown.onShutdown('glance client', () => glance.close());
+  return glanceImageApi(glance);
 }
 
 /** Answers at once; the database and its schema may come later. */

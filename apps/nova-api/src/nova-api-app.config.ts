@@ -12,7 +12,7 @@ import {
   IsTcpPort,
   type LogLevel,
 } from '@novella/service-kit';
-import { ArrayNotEmpty, IsArray, IsBoolean, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { ArrayNotEmpty, IsArray, IsBoolean, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
 
 /** The settings of a nova-api process, by environment variable. docs/operators.md explains each. */
 export class NovaApiAppConfig extends IdentitySettings {
@@ -28,6 +28,36 @@ export class NovaApiAppConfig extends IdentitySettings {
   @Env('NOVELLA_NOAUTH_ANYWHERE')
   @IsBoolean()
   readonly noauthAnywhere: boolean = false;
+
+  /** Where it is not set, /etc/novella/policy.yaml is taken when it is there. */
+  @Env('NOVELLA_POLICY_FILE')
+  @IsOptional()
+  @IsAbsolutePath()
+  readonly policyFile?: string;
+
+  /** Where they are not set, /etc/novella/policy.d is taken when it is there. */
+  @Env('NOVELLA_POLICY_DIRS', { type: 'list' })
+  @IsOptional()
+  @IsArray()
+  @ArrayNotEmpty()
+  @IsAbsolutePath({ each: true })
+  readonly policyDirs?: string[];
+
+  /** False: what was allowed before Nova's new defaults stays allowed beside them. */
+  @Env('NOVELLA_POLICY_NEW_DEFAULTS')
+  @IsBoolean()
+  readonly policyNewDefaults: boolean = true;
+
+  /** How a policy server is asked. */
+  @Env('NOVELLA_POLICY_SERVER_CONTENT_TYPE')
+  @IsIn(['application/x-www-form-urlencoded', 'application/json'])
+  readonly policyServerContentType: 'application/x-www-form-urlencoded' | 'application/json' =
+    'application/x-www-form-urlencoded';
+
+  /** How long a policy server may take. */
+  @Env('NOVELLA_POLICY_SERVER_TIMEOUT_S')
+  @IsSeconds(1, 600)
+  readonly policyServerTimeoutS: number = 60;
 
   @Env('NOVELLA_DATABASE_URL', { secret: true })
   @IsPostgresUrl()
@@ -73,6 +103,12 @@ export class NovaApiAppConfig extends IdentitySettings {
   @Env('NOVELLA_SERVICE_TOKEN_ROLES_REQUIRED')
   @IsBoolean()
   readonly serviceTokenRolesRequired: boolean = true;
+
+  /** Glance's API without a version: http://127.0.0.1:9292. Without it images come from the directory. */
+  @Env('NOVELLA_GLANCE_ENDPOINT')
+  @IsOptional()
+  @IsEndpoint()
+  readonly glanceEndpoint?: string;
 
   @Env('NOVELLA_IMAGES_DIR')
   @IsAbsolutePath()

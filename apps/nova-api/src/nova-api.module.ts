@@ -1,5 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
+import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
 import { AggregatesController } from './availability-zones/aggregates.controller.js';
 import { AvailabilityZonesController } from './availability-zones/availability-zones.controller.js';
 import { ExtensionsController } from './extensions/extensions.controller.js';
@@ -8,6 +8,7 @@ import { FlavorExtraSpecsController } from './flavors/flavor-extra-specs.control
 import { FlavorsController } from './flavors/flavors.controller.js';
 import { ErrorFilter } from './http/error.filter.js';
 import { HealthController } from './http/health.controller.js';
+import { PolicyServerInterceptor } from './http/policy-server.interceptor.js';
 import { HypervisorsController } from './hypervisors/hypervisors.controller.js';
 import { InstanceActionsController } from './instance-actions/instance-actions.controller.js';
 import { KeyPairsController } from './key-pairs/key-pairs.controller.js';
@@ -29,6 +30,7 @@ export class NovaApiModule {
       providers: [
         { provide: PORTS, useValue: ports },
         { provide: APP_FILTER, useClass: ErrorFilter },
+        { provide: APP_INTERCEPTOR, useClass: PolicyServerInterceptor },
       ],
       controllers: [
         HealthController,

@@ -1,9 +1,10 @@
 import type { ClientOf, computeRpc, conductorRpc } from '@novella/contracts';
 import type { HostName, Log, Random } from '@novella/core';
-import type { ImageService } from '@novella/image';
 import type { ApiStore, EngineStore, FlavorStore, HostStore, KeyPairStore } from '@novella/persistence';
+import type { AskRemote, NovaPolicy } from '@novella/policy';
 import type { BrokerStanding } from '@novella/service-kit';
 import type { Authenticator } from './http/authenticator.js';
+import type { ImageApi } from './image-api.js';
 import type { NovaApiConfig } from './nova-api.config.js';
 import type { VolumeApi } from './volume-api.js';
 
@@ -11,9 +12,12 @@ import type { VolumeApi } from './volume-api.js';
 export interface NovaApiPorts {
   readonly config: NovaApiConfig;
   readonly authenticator: Authenticator;
+  readonly policy: NovaPolicy;
+  /** For rules that another server decides. */
+  readonly askPolicyServer: AskRemote;
   readonly store: NovaApiStore;
   readonly cinder: VolumeApi;
-  readonly images: ImageService;
+  readonly images: ImageApi;
   /** Tells a conductor that there is something to claim; may be lost, never waits. */
   readonly hint: () => void;
   /** Reads one host while the user waits. */

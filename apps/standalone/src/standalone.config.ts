@@ -77,6 +77,12 @@ export class StandaloneConfig {
   @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true })
   readonly cinderEndpoint!: string;
 
+  /** Glance's API without a version: http://127.0.0.1:9292. Without it images come from the directory. */
+  @Env('NOVELLA_GLANCE_ENDPOINT')
+  @IsOptional()
+  @IsUrl({ require_tld: false, protocols: ['http', 'https'], require_protocol: true })
+  readonly glanceEndpoint?: string;
+
   @Env('NOVELLA_IMAGES_DIR')
   @Matches(/^\//, ABSOLUTE)
   readonly imagesDir: string = '/var/lib/novella/images';

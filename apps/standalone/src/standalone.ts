@@ -13,6 +13,7 @@ import {
   type Random,
   seconds,
 } from '@novella/core';
+import { createGlanceClient } from '@novella/glance';
 import { ImageDirectory } from '@novella/image';
 import { InMemoryBroker, rpcClient, RpcStrategy } from '@novella/messaging';
 import { HostKey } from '@novella/sealing';
@@ -24,11 +25,16 @@ import type { MicroserviceOptions } from '@nestjs/microservices';
 import { ComputeModule } from '../../compute/src/compute.module.js';
 import { cinderVolumeService } from '../../conductor/src/cinder-volume-service.js';
 import { ConductorModule } from '../../conductor/src/conductor.module.js';
+import { startImages } from '../../conductor/src/images/start-images.js';
 import { seedFlavors } from '../../manage/src/seed-flavors.js';
 import { cinderVolumeApi } from '../../nova-api/src/cinder-volume-api.js';
 import { createNovaApi } from '../../nova-api/src/create-nova-api.js';
+import { glanceImageApi } from '../../nova-api/src/glance-image-api.js';
 import { hintSender } from '../../nova-api/src/hint-sender.js';
+import { policyInCode } from '../../nova-api/src/open-policy.js';
 import { noauth2 } from '../../nova-api/src/http/noauth2.js';
+import type { ImageApi } from '../../nova-api/src/image-api.js';
+import type { ImageLinks } from '../../conductor/src/images/image-links.js';
 import type { StandaloneConfig } from './standalone.config.js';
 
 /**
@@ -77,12 +83,14 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
     running.add('cinder client', () => cinder.close());
     const asService = (project: ProjectId | null) => (project === null ? cinder : cinder.as(asAdmin(project)));
 
+    const { imageApi, imageLinks } = await openImages(config, ports, running);
     const conductor = await microservice(
       ConductorModule.register({
         name: `conductor-${config.host}`,
         verifySender: true,
         store,
         volumes: cinderVolumeService(asService, config.fixedKey ?? null),
+        ...(imageLinks === null ? {} : { imageLinks }),
         compute: (host) => commands.to(host),
         deleteQueue: (name) => conductorLink.deleteQueue(name),
         ...client,
@@ -133,9 +141,10 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
         trustForwardedHeaders: false,
       },
       authenticator: noauth2,
+      ...policyInCode(client),
       store,
       cinder: cinderVolumeApi(cinder, null),
-      images: new ImageDirectory(config.imagesDir),
+      images: imageApi,
       hint: hintSender(conductors, log),
       conductor: conductors,
       compute: (host) => hosts.to(host),
@@ -149,6 +158,21 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
     await running.stop(log);
     throw error;
   }
+}
+
+/** Glance where it is told of: nova-api asks it in users' names, the conductor's part serves the host. */
+async function openImages(
+  { glanceEndpoint, imagesDir }: StandaloneConfig,
+  { clock, log }: StandalonePorts,
+  running: Running,
+): Promise<{ imageApi: ImageApi; imageLinks: ImageLinks | null }> {
+  if (glanceEndpoint === undefined) return { imageApi: new ImageDirectory(imagesDir), imageLinks: null };
+  const auth = async () => (await asAdmin(SERVICE_PROJECT).credentials()).headers;
+  const images = await startImages({ glanceEndpoint, auth, listen: '127.0.0.1', port: 0, clock, log });
+  running.add('image server', () => images.close());
+  const glance = createGlanceClient({ endpoint: glanceEndpoint, auth, log });
+  running.add('glance client', () => glance.close());
+  return { imageApi: glanceImageApi(glance), imageLinks: images.links };
 }
 
 /** A server that is asked for before the host has reported would find no valid host: the API opens after the report. */

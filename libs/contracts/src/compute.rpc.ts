@@ -1,4 +1,4 @@
-import { connectionInfoSchema } from '@novella/core';
+import { bootImageSchema, connectionInfoSchema } from '@novella/core';
 import { z } from 'zod';
 import { call, cast, defineRpc } from './define-rpc.js';
 import {
@@ -18,6 +18,23 @@ import {
  */
 const command = { persistent: true, mandatory: true } as const;
 
+/** An image, and where the host gets its data from: a URL for this host alone, for so long as the build may take. */
+export const imageSource = bootImageSchema.extend({
+  /** null: it has no data. */
+  url: z
+    .url({ protocol: /^https?$/ })
+    .max(2048)
+    .nullable(),
+});
+export type ImageSource = z.output<typeof imageSource>;
+
+export const imageSources = z.object({
+  image: imageSource,
+  kernel: imageSource.nullable(),
+  ramdisk: imageSource.nullable(),
+});
+export type ImageSources = z.output<typeof imageSources>;
+
 export const buildInstance = z.object({
   token: commandToken,
   server: serverId,
@@ -30,6 +47,8 @@ export const buildInstance = z.object({
   /** Size of the local root disk; 0 when the guest boots from a volume or needs none. */
   rootGib: z.number().int().nonnegative(),
   imageRef: z.uuid().nullable(),
+  /** What `imageRef` names, to be fetched; null: the host has it in a directory of images. */
+  images: imageSources.nullable().default(null),
   rootBus: z.enum(['virtio', 'scsi']),
   /** Which volume the guest boots from, if any; it is one of `volumes`. */
   bootVolume: volumeId.nullable(),
@@ -55,6 +74,11 @@ export const extendVolume = z.object({
   sealedSecret: sealedSecret.nullable(),
   /** What the guest must at least see: Cinder's size less the overhead recorded at attach. */
   wantedBytes: byteCount,
+  /**
+   * What the guest is known to see. null: not known. A guest whose memory was saved goes on with the sizes of then,
+   * whatever the hypervisor shows of its disks.
+   */
+  seenBytes: byteCount.nullable(),
 });
 export type ExtendVolume = z.output<typeof extendVolume>;
 
@@ -74,6 +98,19 @@ export const rebootInstance = z.object({
   volumes: z.array(volumeDisk),
 });
 export type RebootInstance = z.output<typeof rebootInstance>;
+
+export const pauseInstance = z.object({ token: commandToken, server: serverId, volumes: z.array(volumeDisk) });
+export type PauseInstance = z.output<typeof pauseInstance>;
+
+export const unpauseInstance = z.object({ token: commandToken, server: serverId, volumes: z.array(volumeDisk) });
+export type UnpauseInstance = z.output<typeof unpauseInstance>;
+
+/** The guest's memory is written to the host's disk, and the guest is off then. */
+export const suspendInstance = z.object({ token: commandToken, server: serverId, volumes: z.array(volumeDisk) });
+export type SuspendInstance = z.output<typeof suspendInstance>;
+
+export const resumeInstance = z.object({ token: commandToken, server: serverId, volumes: z.array(volumeDisk) });
+export type ResumeInstance = z.output<typeof resumeInstance>;
 
 /** Nova shows no more of a console. Mirrors nova:nova/virt/libvirt/driver.py MAX_CONSOLE_BYTES. */
 export const MOST_CONSOLE_BYTES = 102_400;
@@ -96,6 +133,10 @@ export const computeRpc = defineRpc({
     start_instance: cast(startInstance, command),
     stop_instance: cast(stopInstance, command),
     reboot_instance: cast(rebootInstance, command),
+    pause_instance: cast(pauseInstance, command),
+    unpause_instance: cast(unpauseInstance, command),
+    suspend_instance: cast(suspendInstance, command),
+    resume_instance: cast(resumeInstance, command),
     /** Reads the host; never part of a durable path. */
     ping: call(z.object({}), z.object({ host: hostName, uptimeS: z.number() }), { timeoutMs: 10_000 }),
     /** The end of a guest's console, at most MOST_CONSOLE_BYTES; '' before its first output. Error: domain-not-found. */

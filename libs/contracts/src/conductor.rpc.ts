@@ -19,7 +19,7 @@ export const outcome = z.discriminatedUnion('status', [
   z.object({ status: z.literal('detached') }),
   z.object({ status: z.literal('built'), powerState: z.enum(POWER_STATES), disks: z.array(measuredDisk) }),
   z.object({ status: z.literal('deleted') }),
-  /** After a start, stop or reboot: the guest as it now is, its disks read back. */
+  /** After a start, stop, reboot, pause, unpause, suspend or resume: the guest as it now is, its disks read back. */
   z.object({ status: z.literal('powered'), powerState: z.enum(POWER_STATES), disks: z.array(measuredDisk) }),
   /** The host has acted on a newer command for this server or volume; nothing was done. */
   z.object({ status: z.literal('stale') }),

@@ -11,10 +11,16 @@ export {
   detachVolume,
   type ExtendVolume,
   extendVolume,
+  type ImageSource,
+  type ImageSources,
   MOST_CONSOLE_BYTES,
+  type PauseInstance,
   type RebootInstance,
+  type ResumeInstance,
   type StartInstance,
   type StopInstance,
+  type SuspendInstance,
+  type UnpauseInstance,
 } from './compute.rpc.js';
 export {
   conductorRpc,

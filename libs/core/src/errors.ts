@@ -29,6 +29,10 @@ export const ERRORS = {
   // images and placing
   'image-not-found': 'final',
   'image-refused': 'final',
+  'image-not-active': 'final',
+  'image-download-failed': 'unsure',
+  'image-data-wrong': 'unsure',
+  'host-disk-full': 'unsure',
   'flavor-too-small': 'final',
   'no-valid-host': 'final',
   'host-state-lost': 'unsure',
@@ -45,6 +49,7 @@ export const ERRORS = {
   'volume-detached': 'final',
   'volume-not-found': 'final',
   'server-deleted': 'final',
+  'server-rebooted': 'final',
   'server-has-no-host': 'final',
   'event-unsupported': 'final',
   // services
@@ -56,6 +61,9 @@ export const ERRORS = {
   'keystone-refused': 'infeasible',
   'keystone-answer-invalid': 'unsure',
   'endpoint-not-found': 'infeasible',
+  'image-service-unreachable': 'unsure',
+  'image-service-unauthorized': 'infeasible',
+  'image-service-answer-invalid': 'unsure',
   'broker-unreachable': 'unsure',
   'broker-refused': 'final',
   'rpc-timeout': 'unsure',

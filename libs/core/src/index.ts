@@ -1,5 +1,16 @@
 export { assertNever } from './assert-never.js';
 export {
+  type BootImage,
+  bootImageSchema,
+  type BootImages,
+  bootImagesSchema,
+  DISK_FORMATS,
+  type DiskFormat,
+  HASH_ALGORITHMS,
+  type ImageHash,
+  imageHashSchema,
+} from './boot-images.js';
+export {
   type ConnectionInfo,
   type ConnectionInfoOf,
   connectionInfoSchema,
@@ -41,7 +52,9 @@ export {
   type OperationKind,
   type OperationState,
   POWER_STATE_NUMBER,
+  POWER_KINDS,
   POWER_STATES,
+  type PowerKind,
   type PowerState,
   TASK_STATES,
   type TaskState,

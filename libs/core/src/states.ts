@@ -11,14 +11,21 @@ export const TASK_STATES = [
   'powering-off',
   'rebooting',
   'rebooting_hard',
+  'pausing',
+  'unpausing',
+  'suspending',
+  'resuming',
 ] as const;
 export type TaskState = (typeof TASK_STATES)[number];
 
-/** What the hypervisor says of a guest, in Nova's words. */
-export const POWER_STATES = ['nostate', 'running', 'paused', 'shutdown', 'crashed', 'suspended'] as const;
+/**
+ * What the hypervisor says of a guest, in Nova's words, and `saved`: off, with its memory on disk (libvirt's managed
+ * save), so that it goes on where it was. `suspended` is a guest that has put itself to sleep.
+ */
+export const POWER_STATES = ['nostate', 'running', 'paused', 'shutdown', 'crashed', 'suspended', 'saved'] as const;
 export type PowerState = (typeof POWER_STATES)[number];
 
-/** nova:compute/power_state.py */
+/** nova:compute/power_state.py; to Nova a guest whose memory is saved is shut down. */
 export const POWER_STATE_NUMBER = {
   nostate: 0,
   running: 1,
@@ -26,6 +33,7 @@ export const POWER_STATE_NUMBER = {
   shutdown: 4,
   crashed: 6,
   suspended: 7,
+  saved: 4,
 } as const satisfies Record<PowerState, number>;
 
 export const OPERATION_KINDS = [
@@ -36,10 +44,18 @@ export const OPERATION_KINDS = [
   'start',
   'stop',
   'reboot',
+  'pause',
+  'unpause',
+  'suspend',
+  'resume',
   'delete',
   'power-update',
 ] as const;
 export type OperationKind = (typeof OPERATION_KINDS)[number];
+
+/** What users ask of the power of a whole server; its task_state says which of them is under way. */
+export const POWER_KINDS = ['start', 'stop', 'reboot', 'pause', 'unpause', 'suspend', 'resume'] as const;
+export type PowerKind = Extract<OperationKind, (typeof POWER_KINDS)[number]>;
 
 /**
  * queued      somebody should take the next step
@@ -79,6 +95,10 @@ export const INSTANCE_ACTION_NAMES = {
   start: { action: 'start', event: 'compute_start_instance' },
   stop: { action: 'stop', event: 'compute_stop_instance' },
   reboot: { action: 'reboot', event: 'compute_reboot_instance' },
+  pause: { action: 'pause', event: 'compute_pause_instance' },
+  unpause: { action: 'unpause', event: 'compute_unpause_instance' },
+  suspend: { action: 'suspend', event: 'compute_suspend_instance' },
+  resume: { action: 'resume', event: 'compute_resume_instance' },
   delete: { action: 'delete', event: 'compute_terminate_instance' },
   /** `start` or `stop`, by the event's tag; nova:compute/api.py external_instance_event. */
   'power-update': { action: 'start', event: 'compute_power_update' },

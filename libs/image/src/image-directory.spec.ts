@@ -37,6 +37,7 @@ describe('ImageDirectory', () => {
       minDiskGib: 0,
       minMemoryMib: 0,
       properties: { kernelId: null, ramdiskId: null, commandLine: null, diskBus: 'virtio' },
+      remote: null,
     });
   });
 

@@ -1,15 +1,15 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { bytes, bytesFromBigint, isUuid, NovellaError } from '@novella/core';
+import { bytes, bytesFromBigint, DISK_FORMATS, isUuid, NovellaError } from '@novella/core';
 import { z } from 'zod';
-import type { Image, ImageService } from './image-service.js';
+import type { ImageService, LocalImage } from './image-service.js';
 import { readQcow2Header } from './qcow2.js';
 
 /** `<id>.json` beside the images: Glance's own names, as `openstack image show -f json` prints them. */
 const description = z.object({
   id: z.string().refine(isUuid, 'a lower-case dashed uuid'),
   name: z.string().max(255),
-  disk_format: z.enum(['raw', 'qcow2', 'ami', 'aki', 'ari']),
+  disk_format: z.enum(DISK_FORMATS),
   /** Relative to the directory; only an `ami`, which boots by kernel and ramdisk, can do without. */
   file: z.string().min(1).optional(),
   min_disk: z.int().nonnegative().default(0),
@@ -32,7 +32,7 @@ type Description = z.output<typeof description>;
 export class ImageDirectory implements ImageService {
   constructor(private readonly directory: string) {}
 
-  async image(id: string): Promise<Image | null> {
+  async image(id: string): Promise<LocalImage | null> {
     if (!isUuid(id)) return null;
     const text = await readFile(join(this.directory, `${id}.json`), 'utf8').catch((error: unknown) => {
       if (isMissing(error)) return null;
@@ -56,10 +56,11 @@ export class ImageDirectory implements ImageService {
         commandLine: described.properties.os_command_line ?? null,
         diskBus: described.properties.hw_disk_bus ?? 'virtio',
       },
+      remote: null,
     };
   }
 
-  async #file({ id, file, disk_format }: Description): Promise<Pick<Image, 'path' | 'size'>> {
+  async #file({ id, file, disk_format }: Description): Promise<Pick<LocalImage, 'path' | 'size'>> {
     if (file === undefined) {
       if (disk_format === 'ami') return { path: null, size: bytes(0) };
       throw new NovellaError('image-refused', `an image of format ${disk_format} needs a file`, { image: id });

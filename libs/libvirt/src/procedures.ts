@@ -66,7 +66,7 @@ export const PROCEDURES = {
   domainLookupByName: remote(23, struct({ name: text }), onDomain),
   /** `flags` 1: validate against the schema. */
   domainDefineXmlFlags: remote(350, struct({ xml: text, flags: uint }), onDomain),
-  /** `flags` 1: start paused. */
+  /** From the memory that was saved, if any. `flags` 1: start paused; 8: boot, and forget the saved memory. */
   domainCreateWithFlags: remote(196, withFlags, onDomain),
   domainDestroyFlags: remote(234, withFlags, nothing),
   /** Asks the guest; it may not listen. `flags` 1: by the ACPI power button. */
@@ -74,6 +74,12 @@ export const PROCEDURES = {
   domainUndefineFlags: remote(231, withFlags, nothing),
   domainSuspend: remote(34, onDomain, nothing),
   domainResume: remote(28, onDomain, nothing),
+  /** Wakes a guest that has put itself to sleep. */
+  domainPmWakeup: remote(267, withFlags, nothing),
+  /** Answers when the guest's memory is on disk and its process has ended, which may take minutes. */
+  domainManagedSave: remote(182, withFlags, nothing),
+  domainHasManagedSaveImage: remote(183, withFlags, struct({ result: int })),
+  domainManagedSaveRemove: remote(184, withFlags, nothing),
   /** `flags` 1 with secrets, 2 the persistent definition. */
   domainGetXmlDesc: remote(14, withFlags, struct({ xml: text })),
   domainGetState: remote(212, withFlags, struct({ state: int, reason: int })),

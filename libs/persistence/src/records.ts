@@ -1,6 +1,7 @@
 import type {
   AttachmentId,
   BlockDeviceMappingId,
+  BootImages,
   Bytes,
   ConnectionInfo,
   ErrorRecord,
@@ -53,6 +54,8 @@ export interface Instance {
   /** As it was when the server was created. */
   readonly flavor: Flavor;
   readonly imageRef: string | null;
+  /** As they were when the server was created; null: it boots from none, or hosts have its image themselves. */
+  readonly bootImages: BootImages | null;
   /** From image properties, at create: how disks are presented unless a mapping says otherwise. */
   readonly diskBus: 'virtio' | 'scsi';
   readonly metadata: Readonly<Record<string, string>>;

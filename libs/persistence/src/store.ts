@@ -1,6 +1,7 @@
 import type {
   AttachmentId,
   BlockDeviceMappingId,
+  BootImages,
   Bytes,
   ConnectionInfo,
   ErrorRecord,
@@ -9,6 +10,7 @@ import type {
   Millis,
   OperationId,
   OperationKind,
+  PowerKind,
   PowerState,
   ProjectId,
   RequestId,
@@ -66,6 +68,7 @@ export interface NewInstance {
   readonly description: string | null;
   readonly flavor: Flavor;
   readonly imageRef: string | null;
+  readonly bootImages: BootImages | null;
   readonly diskBus: 'virtio' | 'scsi';
   readonly metadata: Readonly<Record<string, string>>;
   readonly availabilityZone: string | null;
@@ -169,7 +172,7 @@ export interface ApiStore {
   /**
    * Opens a detach operation with its action `detach_volume`, and ends the volume's extends that are not dispatched
    * (`volume-detached`). Refusals: `server-not-found`; `server-busy` when its vm_state is not one of active, paused,
-   * suspended, stopped or a task is set; `not-attached` without a mapping; `attaching` while its attach has not ended
+   * stopped or a task is set; `not-attached` without a mapping; `attaching` while its attach has not ended
    * well; `root-device` for boot index 0; `already-detaching` while a detach of it is open. They write nothing.
    */
   requestDetach(input: { serverId: ServerId; volumeId: VolumeId; requester: Requester }): Promise<
@@ -182,11 +185,12 @@ export interface ApiStore {
   /**
    * Sets the task state and opens an operation of `kind` with its action, when the server is in one of `from`; else
    * `wrong-state`, and nothing is written. `no-host`: it is on none. A reboot while a reboot is open joins it:
-   * requestedSeq + 1, its request replaced; if it was `waiting` it is queued again and its failures are forgotten.
+   * requestedSeq + 1, its request replaced; if it was `waiting` it is queued again and its failures are forgotten. A reboot
+   * ends a pause, unpause, suspend or resume that is not dispatched (`server-rebooted`).
    */
   requestPower(input: {
     serverId: ServerId;
-    kind: 'start' | 'stop' | 'reboot';
+    kind: PowerKind;
     request: Readonly<Record<string, string>>;
     from: { readonly vmStates: readonly VmState[]; readonly taskStates: readonly (TaskState | null)[] };
     taskState: TaskState;
@@ -197,8 +201,8 @@ export interface ApiStore {
   >;
 
   /**
-   * Marks the server as being deleted (task_state deleting), ends its attaches, detaches, extends, starts, stops and
-   * reboots that are not dispatched (`server-deleted`) and writes a delete operation and action. A volume whose detach
+   * Marks the server as being deleted (task_state deleting), ends its attaches, detaches, extends and what changes
+   * its power, unless they are dispatched (`server-deleted`), and writes a delete operation and action. A volume whose detach
    * was open is not deleted with the server (deleteOnTermination false). A second delete while the first is open is
    * `already-deleting` and writes nothing.
    */
@@ -238,7 +242,10 @@ export interface OperationFacts {
 export interface RecordChanges {
   readonly instance?: {
     readonly vmState?: VmState;
-    /** undefined leaves it; null clears it. `deleting` stays whatever is said here, until the server is deleted. */
+    /**
+     * undefined leaves it; null clears it. Whatever is said here, `deleting` stays until the server is deleted, and
+     * `rebooting_hard` until a reboot ends.
+     */
     readonly taskState?: TaskState | null;
     readonly powerState?: PowerState;
     readonly fault?: { readonly code: number; readonly message: string; readonly details: string };
@@ -328,7 +335,7 @@ export interface EngineStore {
    * Ends the part of the operation that was decided: actions with seq <= decidedSeq get their event finished (`Success`,
    * or `Error` with the error's code and message) and message null or `Error`; then succeeded or failed, or, if more was
    * requested meanwhile, queued again with failures forgotten; the server's task state then stays as it is. Operations
-   * of the server, or of the volume, that wait for `server-task` become due.
+   * of the server, or of the volume, that wait for `server-task` or `guest-start` become due.
    */
   end(
     operation: Operation,
@@ -385,6 +392,8 @@ export interface AttachedVolume {
   readonly mapping: BlockDeviceMapping;
   readonly projectId: ProjectId;
   readonly host: HostName;
+  /** Of the server. */
+  readonly powerState: PowerState;
   /** The last extend of this attachment that ended in failure, final or infeasible, and what it had wanted. */
   readonly refused: { readonly wantedBytes: Bytes; readonly capabilities: readonly string[] } | null;
 }
@@ -428,7 +437,7 @@ export interface HostStore {
   /**
    * What the host saw of a guest. Ignored unless the server is on that host and not deleted. Without a task, and unless it
    * is `error` or `building`, the vm_state follows: running -> active, shutdown or crashed -> stopped, paused -> paused,
-   * suspended -> suspended.
+   * suspended or saved -> suspended.
    */
   recordPowerState(host: HostName, serverId: ServerId, powerState: PowerState): Promise<'recorded' | 'ignored'>;
 }

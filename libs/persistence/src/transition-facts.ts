@@ -3,7 +3,9 @@ import {
   ERRORS,
   INSTANCE_ACTION_NAMES,
   type OperationKind,
+  POWER_KINDS,
   type PowerState,
+  type TaskState,
   type VmState,
 } from '@novella/core';
 import type { BlockDeviceMapping, Instance, Operation } from './records.js';
@@ -35,6 +37,13 @@ export const SERVER_DELETED: ErrorRecord = {
   facts: {},
 };
 
+export const SERVER_REBOOTED: ErrorRecord = {
+  code: 'server-rebooted',
+  grade: ERRORS['server-rebooted'],
+  message: 'a reboot that was asked for later came first',
+  facts: {},
+};
+
 export const VOLUME_DETACHED: ErrorRecord = {
   code: 'volume-detached',
   grade: ERRORS['volume-detached'],
@@ -43,7 +52,15 @@ export const VOLUME_DETACHED: ErrorRecord = {
 };
 
 /** What a delete ends when no host has it; a build that has begun undoes its steps itself. */
-export const ENDED_BY_DELETE: readonly OperationKind[] = ['attach', 'detach', 'extend', 'start', 'stop', 'reboot'];
+export const ENDED_BY_DELETE: readonly OperationKind[] = ['attach', 'detach', 'extend', ...POWER_KINDS];
+
+/** What a hard reboot ends when no host has it: nova:nova/compute/task_states.py ALLOW_REBOOT. */
+export const ENDED_BY_REBOOT: readonly OperationKind[] = ['pause', 'unpause', 'suspend', 'resume'];
+
+/** Tasks that stay when another operation of the server ends: each is the task of one kind, which was asked for last. */
+export const TASK_OF_ONE_KIND = { deleting: 'delete', rebooting_hard: 'reboot' } as const satisfies Partial<
+  Record<TaskState, OperationKind>
+>;
 
 export const tagIsNoVolume = (tag: string): ErrorRecord => ({
   code: 'volume-not-attached',
@@ -60,16 +77,14 @@ export const VM_STATE_OF_POWER_STATE = {
   shutdown: 'stopped',
   crashed: 'stopped',
   suspended: 'suspended',
+  saved: 'suspended',
 } as const satisfies Record<PowerState, VmState | null>;
 
 /** The vm_states that follow the guest's power; a server in error or being built says so until somebody mends it. */
 export const FOLLOWS_POWER_STATE: readonly VmState[] = ['active', 'paused', 'suspended', 'stopped'];
 
-/** The vm_states in which a volume may be attached. */
-export const ATTACHABLE: readonly VmState[] = ['active', 'paused', 'stopped'];
-
-/** The vm_states in which a volume may be detached. */
-export const DETACHABLE: readonly VmState[] = ['active', 'paused', 'suspended', 'stopped'];
+/** The vm_states in which a volume may be attached or detached: the memory of a suspended server knows its disks. */
+export const DISKS_CHANGE: readonly VmState[] = ['active', 'paused', 'stopped'];
 
 /**
  * Whether an operation that is claimed goes on with what it did for requests that it has decided already: an extend
@@ -85,7 +100,7 @@ export function detachRefusal(
 ): 'not-attached' | 'root-device' | 'server-busy' | 'attaching' | null {
   if (mapping === undefined) return 'not-attached';
   if (mapping.bootIndex === 0) return 'root-device';
-  if (taskState !== null || !DETACHABLE.includes(vmState)) return 'server-busy';
+  if (taskState !== null || !DISKS_CHANGE.includes(vmState)) return 'server-busy';
   return mapping.attachedAt === null ? 'attaching' : null;
 }
 

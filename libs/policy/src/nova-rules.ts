@@ -131,6 +131,9 @@ export const NOVA_RULES = {
   'os_compute_api:os-keypairs:delete': USER,
   'os_compute_api:limits': ANYBODY,
   'os_compute_api:limits:other_project': admin(old('os_compute_api:os-used-limits', 'rule:admin_api')),
+  'os_compute_api:os-quota-sets:show': READER,
+  'os_compute_api:os-quota-sets:detail': READER,
+  'os_compute_api:os-quota-sets:defaults': ANYBODY,
   'os_compute_api:extensions': ANYBODY,
 
   'os_compute_api:os-services:list': admin(OLD_SERVICES),

@@ -19,7 +19,6 @@ export { type CuttingProxy, cuttingProxy, type ProxyMode } from './cutting-proxy
 export { freePort } from './free-port.js';
 export { GuestConsole, type SeenDisk } from './guest-console.js';
 export { type GuestImages, guestImages } from './guest-image.js';
-export { type PrivateCeph, type PrivateCephOptions, startPrivateCeph } from './private-ceph.js';
 export {
   type AccessRule,
   type ApplicationCredential,
@@ -30,6 +29,8 @@ export {
   type KeystoneUser,
   type TokenScope,
 } from './keystone-cloud.js';
+export { type PrivateCeph, type PrivateCephOptions, startPrivateCeph } from './private-ceph.js';
+export { type NewImage, PrivateGlance, type PrivateGlanceOptions } from './private-glance.js';
 export { PrivateKeystone, type PrivateKeystoneOptions } from './private-keystone.js';
 export { type PrivateLibvirtd, type PrivateLibvirtdOptions, startPrivateLibvirtd } from './private-libvirtd.js';
 export { type PrivateRabbit, type PrivateRabbitOptions, startPrivateRabbit } from './private-rabbit.js';

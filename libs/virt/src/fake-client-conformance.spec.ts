@@ -25,6 +25,8 @@ virtDriverConformance('FakeHypervisorClient', async () => {
     powerOff: (server: ServerId) => far.setPowerState(server, 'shutdown'),
     pause: (server: ServerId) => far.setPowerState(server, 'paused'),
     resume: (server: ServerId) => far.setPowerState(server, 'running'),
+    save: (server: ServerId) => far.setPowerState(server, 'saved'),
+    fallAsleep: (server: ServerId) => far.setPowerState(server, 'suspended'),
     makeDeaf: (server: ServerId) => {
       far.setDeaf(server, true);
       return done;

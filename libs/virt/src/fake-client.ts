@@ -90,6 +90,22 @@ export class FakeHypervisorClient implements VirtDriver {
     await this.call('stopGuest', [server, grace], { signal, extraMs: grace });
   }
 
+  pauseGuest(server: ServerId): Promise<Guest> {
+    return this.call('pauseGuest', [server]);
+  }
+
+  unpauseGuest(server: ServerId): Promise<Guest> {
+    return this.call('unpauseGuest', [server]);
+  }
+
+  suspendGuest(server: ServerId, signal: AbortSignal): Promise<Guest> {
+    return this.call('suspendGuest', [server], { signal });
+  }
+
+  resumeGuest(server: ServerId, signal: AbortSignal): Promise<Guest> {
+    return this.call('resumeGuest', [server], { signal });
+  }
+
   attachDisk(server: ServerId, disk: GuestDisk): Promise<Guest> {
     return this.call('attachDisk', [server, disk]);
   }

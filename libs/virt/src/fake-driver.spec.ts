@@ -21,6 +21,8 @@ virtDriverConformance('FakeDriver', () => {
     powerOff: (server: ServerId) => driver.setPowerState(server, 'shutdown'),
     pause: (server: ServerId) => driver.setPowerState(server, 'paused'),
     resume: (server: ServerId) => driver.setPowerState(server, 'running'),
+    save: (server: ServerId) => driver.setPowerState(server, 'saved'),
+    fallAsleep: (server: ServerId) => driver.setPowerState(server, 'suspended'),
     makeDeaf: (server: ServerId) => {
       driver.setDeaf(server, true);
       return done;

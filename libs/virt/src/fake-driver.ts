@@ -6,7 +6,6 @@ import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriv
 import { asGuest, type FakeGuest, FakeGuests, type GuestKeep, type Resize } from './fake-guests.js';
 import { Faults, type HeldCall } from './faults.js';
 import { Locks } from './locks.js';
-import { hasLiveDisks } from './power-state.js';
 
 export interface FakeDriverOptions {
   /**
@@ -31,6 +30,10 @@ export type DriverMethod =
   | 'destroyGuest'
   | 'startGuest'
   | 'stopGuest'
+  | 'pauseGuest'
+  | 'unpauseGuest'
+  | 'suspendGuest'
+  | 'resumeGuest'
   | 'attachDisk'
   | 'detachDisk'
   | 'resizeDisk';
@@ -116,11 +119,9 @@ export class FakeDriver implements VirtDriver {
   }
 
   startGuest(server: ServerId, keys: readonly VolumeKey[] = []): Promise<Guest> {
-    return this.answer({ method: 'startGuest', server, volume: null }, async () => {
-      const guest = this.model.mustFind(server);
+    return this.change('startGuest', server, (guest) => {
       refuseWithoutKey(server, [...guest.disks.values()], keys);
-      await this.model.startIfOff(guest);
-      return asGuest(guest);
+      return this.model.startIfOff(guest);
     });
   }
 
@@ -131,6 +132,36 @@ export class FakeDriver implements VirtDriver {
       () => this.stop(server, grace, signal),
       'no lock',
     );
+  }
+
+  pauseGuest(server: ServerId): Promise<Guest> {
+    return this.change('pauseGuest', server, (guest) => {
+      if (guest.powerState === 'running') this.model.changePowerState(guest, 'paused');
+    });
+  }
+
+  unpauseGuest(server: ServerId): Promise<Guest> {
+    return this.change('unpauseGuest', server, (guest) => {
+      if (guest.powerState === 'paused') this.model.changePowerState(guest, 'running');
+    });
+  }
+
+  /** Memory is saved at once, so nothing is left to be aborted. */
+  suspendGuest(server: ServerId, signal: AbortSignal): Promise<Guest> {
+    return this.change('suspendGuest', server, (guest) => {
+      signal.throwIfAborted();
+      if (guest.run === null) return;
+      this.model.refuseWhileBusy(guest);
+      this.model.changePowerState(guest, 'saved');
+    });
+  }
+
+  resumeGuest(server: ServerId, signal: AbortSignal, keys: readonly VolumeKey[] = []): Promise<Guest> {
+    return this.change('resumeGuest', server, (guest) => {
+      signal.throwIfAborted();
+      refuseWithoutKey(server, [...guest.disks.values()], keys);
+      return this.model.resume(guest);
+    });
   }
 
   attachDisk(server: ServerId, disk: GuestDisk, keys: readonly VolumeKey[] = []): Promise<Guest> {
@@ -178,8 +209,13 @@ export class FakeDriver implements VirtDriver {
   /** What somebody else, or the guest itself, does to a guest: it is told as the hypervisor's event. */
   async setPowerState(server: ServerId, powerState: PowerState): Promise<void> {
     const guest = this.model.mustFind(server);
-    if (powerState === 'running' && !hasLiveDisks(guest.powerState)) await this.model.powerOn(guest);
+    if (powerState === 'running') await this.model.resume(guest);
     else this.model.changePowerState(guest, powerState);
+  }
+
+  /** What the guest's kernel knows of the size of a disk; null: nothing, it is off. */
+  knownBytes(server: ServerId, volume: VolumeId): Bytes | null {
+    return this.model.mustFind(server).knownBytes.get(volume) ?? null;
   }
 
   /** From now on the guest does not listen, or listens again, when it is asked to shut down. */
@@ -216,10 +252,23 @@ export class FakeDriver implements VirtDriver {
     return result;
   }
 
+  private change(
+    method: DriverMethod,
+    server: ServerId,
+    work: (guest: FakeGuest) => Promise<void> | void,
+  ): Promise<Guest> {
+    return this.answer({ method, server, volume: null }, async () => {
+      const guest = this.model.mustFind(server);
+      await work(guest);
+      return asGuest(guest);
+    });
+  }
+
   private async stop(server: ServerId, grace: Millis, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const guest = this.model.mustFind(server);
     const { run } = guest;
+    if (guest.powerState === 'saved') this.model.changePowerState(guest, 'shutdown');
     if (run === null) return;
     this.model.refuseWhileBusy(guest);
     const canHear = guest.powerState === 'running' && grace > 0;

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { POWER_STATES, type ServerId, type VolumeId } from '@novella/core';
+import { type Bytes, POWER_STATES, type ServerId, type VolumeId } from '@novella/core';
 import { z } from 'zod';
 import type { FakeGuest, GuestKeep } from './fake-guests.js';
 import { byteCount, guestDisk, guestSpec } from './fake-wire.js';
@@ -12,6 +12,7 @@ const kept = z.object({
   disks: z.array(guestDisk),
   /** By volume. */
   guestBytes: z.record(z.string(), byteCount),
+  knownBytes: z.record(z.string(), byteCount),
   powerState: z.enum(POWER_STATES),
   run: z.number().nullable(),
   lastRun: z.number(),
@@ -31,21 +32,25 @@ export class FakeGuestFiles implements GuestKeep {
   load(): FakeGuest[] {
     const names = readdirSync(this.folder).filter((name) => name.endsWith(END));
     return names.map((name) => {
-      const { disks, guestBytes, ...rest } = kept.parse(JSON.parse(readFileSync(join(this.folder, name), 'utf8')));
+      const { disks, guestBytes, knownBytes, ...rest } = kept.parse(
+        JSON.parse(readFileSync(join(this.folder, name), 'utf8')),
+      );
       return {
         ...rest,
         disks: new Map(disks.map((disk) => [disk.volume, disk])),
-        guestBytes: new Map(Object.entries(guestBytes).map(([volume, size]) => [volume as VolumeId, size])),
+        guestBytes: byVolume(guestBytes),
+        knownBytes: byVolume(knownBytes),
       };
     });
   }
 
-  put({ disks, guestBytes, ...rest }: FakeGuest): void {
+  put({ disks, guestBytes, knownBytes, ...rest }: FakeGuest): void {
     const written: z.input<typeof kept> = {
       ...rest,
       spec: { ...rest.spec, disks: [...rest.spec.disks] },
       disks: [...disks.values()],
       guestBytes: Object.fromEntries(guestBytes),
+      knownBytes: Object.fromEntries(knownBytes),
     };
     const path = this.pathOf(rest.spec.server);
     writeFileSync(`${path}.new`, JSON.stringify(written), { mode: 0o600 });
@@ -58,3 +63,6 @@ export class FakeGuestFiles implements GuestKeep {
 
   private readonly pathOf = (server: ServerId): string => join(this.folder, `${server}${END}`);
 }
+
+const byVolume = (sizes: Readonly<Record<string, Bytes>>): Map<VolumeId, Bytes> =>
+  new Map(Object.entries(sizes).map(([volume, size]) => [volume as VolumeId, size]));

@@ -9,13 +9,15 @@ import {
   type VolumeId,
 } from '@novella/core';
 import type { Guest, GuestDisk, GuestSpec } from './driver.js';
-import { hasLiveDisks } from './power-state.js';
+import { hasLiveDisks, isOff } from './power-state.js';
 
 export interface FakeGuest {
   readonly spec: GuestSpec;
   readonly disks: Map<VolumeId, GuestDisk>;
-  /** What the running guest was told of each disk; empty when it is off. */
+  /** What the hypervisor shows of each disk; empty when the guest is off. */
   readonly guestBytes: Map<VolumeId, Bytes>;
+  /** What the guest's kernel knows of each disk: as it was told last, also over the time that its memory is saved. */
+  readonly knownBytes: Map<VolumeId, Bytes>;
   powerState: PowerState;
   run: number | null;
   /** Of all starts of this guest the last one, 0 before the first. */
@@ -89,7 +91,7 @@ export class FakeGuests {
     }
     const disks = new Map(spec.disks.map((disk) => [disk.volume, disk]));
     const off = { powerState: 'shutdown', run: null, lastRun: 0, isDeaf: false } as const;
-    const guest: FakeGuest = { spec, disks, guestBytes: new Map(), ...off };
+    const guest: FakeGuest = { spec, disks, guestBytes: new Map(), knownBytes: new Map(), ...off };
     this.held.set(spec.server, guest);
     this.host.keep?.put(guest);
     return guest;
@@ -102,43 +104,57 @@ export class FakeGuests {
   }
 
   async startIfOff(guest: FakeGuest): Promise<void> {
-    if (guest.powerState === 'shutdown' || guest.powerState === 'crashed') await this.powerOn(guest);
+    if (isOff(guest.powerState)) await this.powerOn(guest);
   }
 
   async powerOn(guest: FakeGuest): Promise<void> {
-    const opening = [...guest.disks.values()].map(async (disk) => [disk.volume, await this.open(guest, disk)] as const);
-    for (const [volume, size] of await Promise.all(opening)) guest.guestBytes.set(volume, size);
-    guest.lastRun = guest.run ??= this.runs += 1;
-    this.changePowerState(guest, 'running');
+    const sizes = await this.openAll(guest);
+    guest.knownBytes.clear();
+    for (const [volume, size] of sizes) guest.knownBytes.set(volume, size);
+    this.goOn(guest, sizes);
+  }
+
+  /** From its saved memory, in which its disks have the sizes of then; without any it boots. */
+  async resume(guest: FakeGuest): Promise<void> {
+    if (guest.powerState === 'paused') this.changePowerState(guest, 'running');
+    else if (guest.powerState === 'saved') this.goOn(guest, await this.openAll(guest));
+    else if (guest.powerState !== 'running') await this.powerOn(guest);
   }
 
   changePowerState(guest: FakeGuest, powerState: PowerState): void {
     guest.powerState = powerState;
     if (!hasLiveDisks(powerState)) guest.guestBytes.clear();
-    if (powerState === 'shutdown' || powerState === 'crashed') guest.run = null;
+    if (isOff(powerState)) guest.run = null;
+    if (powerState === 'shutdown' || powerState === 'crashed') guest.knownBytes.clear();
     this.host.keep?.put(guest);
     this.on.powerState(guest);
   }
 
   async attach(guest: FakeGuest, disk: GuestDisk): Promise<void> {
+    if (guest.powerState === 'saved') throw busy(guest, disk.volume, 'a saved guest takes no disk');
     if (guest.disks.has(disk.volume)) return;
     if ([...guest.disks.values()].some(({ device }) => device === disk.device)) {
       throw refused('another disk has that device name', { server: guest.spec.server, device: disk.device });
     }
-    if (hasLiveDisks(guest.powerState)) guest.guestBytes.set(disk.volume, await this.open(guest, disk));
+    if (hasLiveDisks(guest.powerState)) {
+      const size = await this.open(guest, disk);
+      guest.guestBytes.set(disk.volume, size);
+      guest.knownBytes.set(disk.volume, size);
+    }
     guest.disks.set(disk.volume, disk);
     this.host.keep?.put(guest);
   }
 
   /** A PCI device goes when the guest has answered, which a paused one cannot. */
   detach(guest: FakeGuest, volume: VolumeId): void {
-    const { powerState, spec } = guest;
+    const { powerState } = guest;
+    if (powerState === 'saved') throw busy(guest, volume, 'the disk is part of the saved guest');
     if (guest.disks.get(volume)?.bus === 'virtio' && (powerState === 'paused' || powerState === 'suspended')) {
-      const facts = { server: spec.server, volume, powerState };
-      throw new NovellaError('guest-busy', 'a guest that does not run cannot let go of the disk', facts);
+      throw busy(guest, volume, 'a guest that does not run cannot let go of the disk');
     }
     guest.disks.delete(volume);
     guest.guestBytes.delete(volume);
+    guest.knownBytes.delete(volume);
     this.host.keep?.put(guest);
   }
 
@@ -162,7 +178,7 @@ export class FakeGuests {
     if (!disk || before === undefined) {
       throw new NovellaError('guest-disk-missing', 'the guest has no disk of that volume', facts);
     }
-    if (size <= before) return before;
+    if (size < before) return before;
     if (disk.format === 'raw') refuseToSetLength(disk, size, await this.measure(disk), facts);
     if (disk.readOnly) throw new NovellaError('disk-cannot-grow', 'the disk is read-only', facts);
     if (this.busyVolumes.has(volume)) {
@@ -173,6 +189,7 @@ export class FakeGuests {
       this.grownQcow2.set(disk.source.path, size);
     }
     guest.guestBytes.set(volume, size);
+    guest.knownBytes.set(volume, size);
     this.host.keep?.put(guest);
     return size;
   }
@@ -180,6 +197,18 @@ export class FakeGuests {
   refuseWhileBusy({ spec: { server }, disks }: FakeGuest): void {
     if (![...disks.keys()].some((volume) => this.busyVolumes.has(volume))) return;
     throw new NovellaError('guest-busy', 'a migration, a backup or a block job of the guest is under way', { server });
+  }
+
+  private goOn(guest: FakeGuest, sizes: readonly (readonly [VolumeId, Bytes])[]): void {
+    for (const [volume, size] of sizes) guest.guestBytes.set(volume, size);
+    guest.lastRun = guest.run ??= this.runs += 1;
+    this.changePowerState(guest, 'running');
+  }
+
+  private openAll(guest: FakeGuest): Promise<(readonly [VolumeId, Bytes])[]> {
+    return Promise.all(
+      [...guest.disks.values()].map(async (disk) => [disk.volume, await this.open(guest, disk)] as const),
+    );
   }
 
   private async open(guest: FakeGuest, disk: GuestDisk): Promise<Bytes> {
@@ -231,6 +260,9 @@ function refuseToSetLength({ source }: GuestDisk, size: Bytes, hostBytes: Bytes,
     throw refused('the file is larger than the wanted size and would be cut', measured);
   }
 }
+
+const busy = ({ spec: { server }, powerState }: FakeGuest, volume: VolumeId, message: string): NovellaError =>
+  new NovellaError('guest-busy', message, { server, volume, powerState });
 
 const refused = (message: string, facts: ErrorFacts): NovellaError =>
   new NovellaError('hypervisor-refused', message, facts);

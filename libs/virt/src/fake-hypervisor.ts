@@ -128,6 +128,14 @@ function carryOut(driver: FakeDriver, { name, args }: AnyCall, signal: AbortSign
       return driver.startGuest(...args);
     case 'stopGuest':
       return driver.stopGuest(...args, signal);
+    case 'pauseGuest':
+      return driver.pauseGuest(...args);
+    case 'unpauseGuest':
+      return driver.unpauseGuest(...args);
+    case 'suspendGuest':
+      return driver.suspendGuest(...args, signal);
+    case 'resumeGuest':
+      return driver.resumeGuest(...args, signal);
     case 'attachDisk':
       return driver.attachDisk(...args);
     case 'detachDisk':

@@ -88,7 +88,7 @@ const hypervisorFacts = z.object({
 /** A call that answers nothing answers null. */
 const done = z.null();
 
-/** Each call of the port, in its terms; the signal of `stopGuest` travels as a cancel. */
+/** Each call of the port, in its terms; a signal travels as a cancel. */
 export const CALLS = {
   hypervisor: { args: z.tuple([]), result: hypervisorFacts },
   guests: { args: z.tuple([]), result: z.array(guest) },
@@ -97,6 +97,10 @@ export const CALLS = {
   destroyGuest: { args: z.tuple([serverId]), result: done },
   startGuest: { args: z.tuple([serverId]), result: guest },
   stopGuest: { args: z.tuple([serverId, duration]), result: done },
+  pauseGuest: { args: z.tuple([serverId]), result: guest },
+  unpauseGuest: { args: z.tuple([serverId]), result: guest },
+  suspendGuest: { args: z.tuple([serverId]), result: guest },
+  resumeGuest: { args: z.tuple([serverId]), result: guest },
   attachDisk: { args: z.tuple([serverId, guestDisk]), result: guest },
   detachDisk: { args: z.tuple([serverId, volumeId]), result: done },
   resizeDisk: { args: z.tuple([serverId, volumeId, byteCount]), result: byteCount },

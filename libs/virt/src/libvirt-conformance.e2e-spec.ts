@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { jest } from '@jest/globals';
-import { startPrivateLibvirtd } from '@novella/testing';
+import { startPrivateLibvirtd, waitUntil } from '@novella/testing';
 import { virsh } from './conformance/virsh.js';
 import { virtDriverConformance } from './conformance/virt-driver.conformance.js';
 import { LibvirtDriver } from './libvirt-driver.js';
@@ -34,6 +34,12 @@ virtDriverConformance('LibvirtDriver', async () => {
     },
     async resume(server) {
       await virsh(libvirtd, 'resume', server);
+    },
+    async save(server) {
+      await virsh(libvirtd, 'managedsave', server);
+    },
+    async fallAsleep(server) {
+      await waitUntil(async () => (await virsh(libvirtd, 'domstate', server)) === 'pmsuspended');
     },
     // Nothing runs in these guests that could listen.
     makeDeaf: () => Promise.resolve(),

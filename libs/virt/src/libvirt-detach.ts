@@ -28,6 +28,8 @@ const MODIFY = { live: 1, config: 2 } as const;
 export async function detachFromGuest(io: DetachIo, server: ServerId, volume: VolumeId): Promise<void> {
   for (let asked = 0; ;) {
     const { live, config, powerState } = await findDisks(io, server, volume);
+    // What was saved has a definition of its own, with the disks of then.
+    if (powerState === 'saved') throw guestBusy(server, volume, { powerState }, 'the disk is part of the saved guest');
     if (live) {
       const busy = (why: string): NovellaError => guestBusy(server, volume, { asked, powerState }, why);
       if (!canLetGo(live, powerState)) throw busy('a guest that does not run cannot let go of the disk');

@@ -3,13 +3,14 @@ import { type DomainRef, type LibvirtClient } from '@novella/libvirt';
 import { type DomainDescription, readDomain } from './domain-read.js';
 import type { Guest } from './driver.js';
 import { isLibvirtError } from './libvirt-faults.js';
-import { hasLiveDisks, powerStateOf } from './power-state.js';
+import { hasLiveDisks, isBeingSaved, isOff, powerStateOf } from './power-state.js';
 
 /** Flags of the XML: `current` is the running guest's, or the definition of one that is off. */
 export const XML = { current: 0, inactive: 2 } as const;
 
 export interface FoundDomain extends DomainDescription {
   readonly powerState: PowerState;
+  readonly beingSaved: boolean;
 }
 
 /** A guest may change while its parts are read; then it is read again, at most so often. */
@@ -100,15 +101,23 @@ export class LibvirtDomains {
 
   private async readOnce(domain: DomainRef, xmlFlags: number): Promise<FoundDomain | null> {
     try {
-      const [{ xml }, { state }] = await Promise.all([
+      const [{ xml }, state] = await Promise.all([
         this.client.call('domainGetXmlDesc', { domain, flags: xmlFlags }),
         this.client.call('domainGetState', { domain, flags: 0 }),
       ]);
-      return { ...this.parse(readKey(domain.uuid, xmlFlags), xml), powerState: powerStateOf(state) };
+      const description = this.parse(readKey(domain.uuid, xmlFlags), xml);
+      const powerState = powerStateOf(state.state);
+      const saved = description.id === null && isOff(powerState) && (await this.hasSavedMemory(domain));
+      return { ...description, powerState: saved ? 'saved' : powerState, beingSaved: isBeingSaved(state) };
     } catch (error) {
       if (isLibvirtError(error, 'noDomain')) return null;
       throw error;
     }
+  }
+
+  /** libvirt forgets why a guest is off when it is started anew, but not what it has saved of it. */
+  private async hasSavedMemory(domain: DomainRef): Promise<boolean> {
+    return (await this.client.call('domainHasManagedSaveImage', { domain, flags: 0 })).result === 1;
   }
 
   private parse(key: string, xml: string): DomainDescription {
@@ -125,8 +134,7 @@ export class LibvirtDomains {
       const guestBytes = live ? await this.shownSize(server, device) : null;
       return { volume, device, path, guestBytes };
     });
-    const isOff = found.powerState === 'shutdown' || found.powerState === 'crashed';
-    const run = isOff ? null : found.id;
+    const run = isOff(found.powerState) ? null : found.id;
     return { server, powerState: found.powerState, run, disks: await Promise.all(disks) };
   }
 

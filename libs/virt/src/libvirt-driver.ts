@@ -21,7 +21,8 @@ import { isLibvirtError, translated } from './libvirt-faults.js';
 import { resizeLiveDisk } from './libvirt-resize.js';
 import { LibvirtSecrets } from './libvirt-secrets.js';
 import { stopGuest, type StopIo, type StopLimits, untilEnded } from './libvirt-stop.js';
-import { hasLiveDisks, powerStateAfter } from './power-state.js';
+import { pauseGuest, resumeGuest, suspendGuest, type SuspendIo, unpauseGuest } from './libvirt-suspend.js';
+import { hasLiveDisks, isOff, powerStateAfter } from './power-state.js';
 import { Locks } from './locks.js';
 
 export interface LibvirtDriverOptions {
@@ -39,6 +40,9 @@ export interface LibvirtDriverOptions {
 }
 
 const MODIFY = { live: 1, config: 2 } as const;
+const FORGET_SAVED_MEMORY = 8;
+/** Longer than any command: a guest's memory is written as fast as the host's disk takes it. */
+const SLOW_CALL_MS = 900_000;
 /** Managed save, snapshots' and checkpoints' metadata, NVRAM: nothing of a server that is gone stays behind. */
 const UNDEFINE_ALL = 1 | 2 | 4 | 16;
 
@@ -64,6 +68,8 @@ export class LibvirtDriver implements VirtDriver {
   private readonly domainOptions: DomainOptions;
   private readonly detachLimits: DetachLimits;
   private readonly stopIo: StopIo;
+  private readonly slowClient: LibvirtClient;
+  private readonly suspendIo: SuspendIo;
   private readonly powerStateListeners = new Set<(server: ServerId, powerState: PowerState) => void>();
   /** Starting a guest alone brings two events: only changes are told. */
   private readonly powerStateTold = new Map<ServerId, PowerState>();
@@ -81,15 +87,17 @@ export class LibvirtDriver implements VirtDriver {
       pciRootPorts: options.pciRootPorts ?? 16,
     };
     this.detachLimits = { waitMs: 20_000, attempts: 8, ...options.detach };
-    const { client, domains, locks } = this;
-    const limits = { askAgainMs: 10_000, ...options.stop };
-    this.stopIo = { client, domains, locks, clock: options.clock ?? realTime, limits };
+    this.slowClient = new LibvirtClient({ socketPath, callTimeoutMs: SLOW_CALL_MS });
+    const { client, domains, locks, slowClient } = this;
+    const clock = options.clock ?? realTime;
+    this.stopIo = { client, domains, locks, clock, limits: { askAgainMs: 10_000, ...options.stop } };
+    this.suspendIo = { client, slowClient, domains, clock };
     const report = (work: () => Promise<void>): void => {
       this.eventsHandled = this.eventsHandled.then(work).catch((error: unknown) => {
         options.log?.warn('a power state could not be read; the next event or listing brings it', { error });
       });
     };
-    this.client.on('lifecycle', ({ domain, event }) => report(() => this.onLifecycle(domain, event)));
+    this.client.on('lifecycle', ({ domain, event, detail }) => report(() => this.onLifecycle(domain, event, detail)));
     this.client.onReconnected(() => report(() => this.tellAllPowerStates()));
   }
 
@@ -142,25 +150,42 @@ export class LibvirtDriver implements VirtDriver {
         refuseSharedQcow2(server, spec.disks);
         const found = await this.domains.find(server);
         if (!found) await this.define(spec, keys);
-        if (!found || isOff(found)) await this.start(server, found, keys);
+        if (!found || isOff(found.powerState)) await this.start(server, found, keys);
         return this.mustRead(server);
       }),
     );
   }
 
-  async startGuest(server: ServerId, keys: readonly VolumeKey[] = []): Promise<Guest> {
-    return translated({ server }, () =>
-      this.locks.hold(server, async () => {
-        const found = await this.domains.find(server);
-        if (!found) throw notFound(server);
-        if (isOff(found)) await this.start(server, found, keys);
-        return this.mustRead(server);
-      }),
-    );
+  startGuest(server: ServerId, keys: readonly VolumeKey[] = []): Promise<Guest> {
+    return this.changed(server, async () => {
+      const found = await this.domains.find(server);
+      if (!found) throw notFound(server);
+      if (isOff(found.powerState)) await this.start(server, found, keys);
+    });
   }
 
   stopGuest(server: ServerId, grace: Millis, signal: AbortSignal): Promise<void> {
     return translated({ server }, () => stopGuest(this.stopIo, server, grace, signal));
+  }
+
+  pauseGuest(server: ServerId): Promise<Guest> {
+    return this.changed(server, () => pauseGuest(this.suspendIo, server));
+  }
+
+  unpauseGuest(server: ServerId): Promise<Guest> {
+    return this.changed(server, () => unpauseGuest(this.suspendIo, server));
+  }
+
+  suspendGuest(server: ServerId, signal: AbortSignal): Promise<Guest> {
+    return this.changed(server, () => suspendGuest(this.suspendIo, server, signal));
+  }
+
+  resumeGuest(server: ServerId, signal: AbortSignal, keys: readonly VolumeKey[] = []): Promise<Guest> {
+    return this.changed(server, async () => {
+      const found = await this.domains.find(server);
+      if (found) await this.secrets.renew(server, found.volumeDisks, keys);
+      await resumeGuest(this.suspendIo, server, signal);
+    });
   }
 
   async destroyGuest(server: ServerId): Promise<void> {
@@ -185,6 +210,10 @@ export class LibvirtDriver implements VirtDriver {
         refuseSharedQcow2(server, [disk]);
         const [live, config] = await Promise.all([this.domains.find(server), this.domains.find(server, XML.inactive)]);
         if (!live || !config) throw notFound(server);
+        if (live.powerState === 'saved') {
+          // What was saved has a definition of its own, with the disks of then.
+          throw new NovellaError('guest-busy', 'a saved guest takes no disk', { server, volume: disk.volume });
+        }
         const has = (disks: readonly VolumeDisk[]): boolean => disks.some(({ volume }) => volume === disk.volume);
         const intoLive = hasLiveDisks(live.powerState) && !has(live.volumeDisks) ? MODIFY.live : 0;
         const intoConfig = has(config.volumeDisks) ? 0 : MODIFY.config;
@@ -222,7 +251,7 @@ export class LibvirtDriver implements VirtDriver {
 
   async close(): Promise<void> {
     this.powerStateListeners.clear();
-    await this.client.close();
+    await Promise.all([this.client.close(), this.slowClient.close()]);
   }
 
   private async define(spec: GuestSpec, keys: readonly VolumeKey[]): Promise<void> {
@@ -240,7 +269,17 @@ export class LibvirtDriver implements VirtDriver {
     if (found) await this.secrets.renew(server, found.volumeDisks, keys);
     // Refused as invalid when somebody else has started it meanwhile: what is there is read afterwards.
     await this.unless(['operationInvalid'], () =>
-      this.client.call('domainCreateWithFlags', { domain: domainRef(server), flags: 0 }),
+      this.client.call('domainCreateWithFlags', { domain: domainRef(server), flags: FORGET_SAVED_MEMORY }),
+    );
+  }
+
+  /** Nothing else that we do to the guest comes between the change and the look at what it has led to. */
+  private changed(server: ServerId, change: () => Promise<void>): Promise<Guest> {
+    return translated({ server }, () =>
+      this.locks.hold(server, async () => {
+        await change();
+        return this.mustRead(server);
+      }),
     );
   }
 
@@ -258,15 +297,18 @@ export class LibvirtDriver implements VirtDriver {
     }
   }
 
-  private async onLifecycle(domain: DomainRef, event: number): Promise<void> {
+  private async onLifecycle(domain: DomainRef, event: number, detail: number): Promise<void> {
     const server = parseServerId(domain.uuid);
     if (server !== null && event === LIFECYCLE.undefined) {
       this.domains.forget(server);
       this.powerStateTold.delete(server);
     }
-    const powerState = powerStateAfter(event);
+    let powerState = powerStateAfter(event, detail);
     if (server === null || powerState === null || this.powerStateTold.get(server) === powerState) return;
-    if (await this.domains.isOurs(server)) this.tellPowerState(server, powerState);
+    if (!(await this.domains.isOurs(server))) return;
+    // Somebody else may have saved it to a file of his own, from which we cannot resume it.
+    if (powerState === 'saved') powerState = (await this.domains.find(server))?.powerState ?? 'shutdown';
+    this.tellPowerState(server, powerState);
   }
 
   private async tellAllPowerStates(): Promise<void> {
@@ -278,8 +320,6 @@ export class LibvirtDriver implements VirtDriver {
     for (const listener of this.powerStateListeners) listener(server, powerState);
   }
 }
-
-const isOff = ({ powerState }: FoundDomain): boolean => powerState === 'shutdown' || powerState === 'crashed';
 
 function notFound(server: ServerId): NovellaError {
   return new NovellaError('domain-not-found', 'libvirt has no such domain', { server });

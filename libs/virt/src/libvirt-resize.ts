@@ -28,7 +28,8 @@ export async function resizeLiveDisk(io: ResizeIo, server: ServerId, volume: Vol
   if (!disk) throw new NovellaError('guest-disk-missing', 'the guest has no disk of that volume', facts);
 
   const before = await io.domains.shownSize(server, disk.device);
-  if (size <= before) return before;
+  // At the same size QEMU tells the guest, whose memory may be older than its disk.
+  if (size < before) return before;
   if (disk.format === 'raw' && disk.kind !== 'network') {
     refuseToSetLength(disk, size, await io.hostSize(disk.path), facts);
   }

@@ -33,6 +33,7 @@ export async function stopGuest(io: StopIo, server: ServerId, grace: Millis, sig
   signal.throwIfAborted();
   const found = await io.domains.find(server);
   if (!found) throw new NovellaError('domain-not-found', 'libvirt has no such domain', { server });
+  if (found.powerState === 'saved') await forgetMemory(io, server);
   if (found.id === null) return;
   await refuseWhileBusy(io, server, found);
   if (found.powerState === 'running') {
@@ -40,6 +41,14 @@ export async function stopGuest(io: StopIo, server: ServerId, grace: Millis, sig
   }
   signal.throwIfAborted();
   await io.locks.hold(server, () => cutPower(io, server, found));
+}
+
+async function forgetMemory({ client }: StopIo, server: ServerId): Promise<void> {
+  try {
+    await client.call('domainManagedSaveRemove', { domain: domainRef(server), flags: 0 });
+  } catch (error) {
+    if (!isLibvirtError(error, 'operationInvalid', 'noDomain')) throw error; // started meanwhile, or gone
+  }
 }
 
 /** Waits for a domain that libvirt is already ending, which can be started only afterwards. */

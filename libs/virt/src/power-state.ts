@@ -15,8 +15,17 @@ const BY_DOMAIN_STATE: readonly PowerState[] = [
 
 export const powerStateOf = (domainState: number): PowerState => BY_DOMAIN_STATE[domainState] ?? 'nostate';
 
+/** VIR_DOMAIN_EVENT_STOPPED_SAVED */
+const STOPPED_SAVED = 4;
+/** VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_SAVE */
+const PAUSED = { state: 3, toBeSaved: 3 } as const;
+
+/** Its processors stand still because its memory is being written to disk. */
+export const isBeingSaved = ({ state, reason }: { readonly state: number; readonly reason: number }): boolean =>
+  state === PAUSED.state && reason === PAUSED.toBeSaved;
+
 /** What a lifecycle event says of the guest; null where it says nothing of its power. */
-export function powerStateAfter(event: number): PowerState | null {
+export function powerStateAfter(event: number, detail: number): PowerState | null {
   switch (event) {
     case LIFECYCLE.started:
     case LIFECYCLE.resumed:
@@ -24,7 +33,7 @@ export function powerStateAfter(event: number): PowerState | null {
     case LIFECYCLE.suspended:
       return 'paused';
     case LIFECYCLE.stopped:
-      return 'shutdown';
+      return detail === STOPPED_SAVED ? 'saved' : 'shutdown';
     case LIFECYCLE.pmSuspended:
       return 'suspended';
     case LIFECYCLE.crashed:
@@ -33,6 +42,10 @@ export function powerStateAfter(event: number): PowerState | null {
       return null;
   }
 }
+
+/** Whether a guest has no process: it can be started. */
+export const isOff = (powerState: PowerState): boolean =>
+  powerState === 'shutdown' || powerState === 'crashed' || powerState === 'saved';
 
 /** Whether a guest has a process in which its disks can be seen and changed. */
 export const hasLiveDisks = (powerState: PowerState): boolean => powerState === 'running' || powerState === 'paused';

@@ -104,7 +104,7 @@ export function detachTests({ store, sessions }: Subject): void {
     it.each<[VmState, string]>([
       ['active', 'accepted'],
       ['paused', 'accepted'],
-      ['suspended', 'accepted'],
+      ['suspended', 'server-busy'],
       ['stopped', 'accepted'],
       ['error', 'server-busy'],
     ])('a server that is %s -> %s', async (vmState, kind) => {

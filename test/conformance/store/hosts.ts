@@ -66,6 +66,7 @@ export function hostTests({ store, pass }: Subject): void {
       ['crashed', 'stopped'],
       ['paused', 'paused'],
       ['suspended', 'suspended'],
+      ['saved', 'suspended'],
       ['nostate', 'active'],
     ])('a guest that is %s -> %s', async (powerState, vmState) => {
       const server = await activeServer(store());

@@ -1,5 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { gib, gibToBytes, minutes, type ProjectId, type UserId } from '@novella/core';
+import {
+  type BootImage,
+  type BootImages,
+  bytes,
+  gib,
+  gibToBytes,
+  minutes,
+  type ProjectId,
+  type UserId,
+} from '@novella/core';
 import { EVERY_PROJECT } from '@novella/persistence';
 import {
   activeServer,
@@ -66,6 +76,22 @@ export function instanceTests({ store, pass }: Subject): void {
         attachedAt: null,
       });
       expect(await store().operation(operation)).toMatchObject({ state: 'waiting', waitingFor: 'api' });
+    });
+
+    it('keeps what the server boots from as it was then', async () => {
+      const image: BootImage = {
+        id: randomUUID(),
+        diskFormat: 'ami',
+        size: bytes(2 ** 40 + 1),
+        hash: { algorithm: 'sha512', value: 'ab'.repeat(64) },
+        minDiskGib: 1,
+        minMemoryMib: 64,
+        commandLine: "console=ttyS0 'quoted'",
+      };
+      const bootImages: BootImages = { image, kernel: { ...image, id: randomUUID(), hash: null }, ramdisk: null };
+      const { instance } = await create({ bootImages });
+      expect(instance.bootImages).toEqual(bootImages);
+      expect((await store().instance(instance.id))?.bootImages).toEqual(bootImages);
     });
 
     it('gives the boot volume the first name, and a name asked for twice only once', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { minutes, type ServerId, type TaskState, type VmState } from '@novella/core';
+import { minutes, type PowerKind, type ServerId, type TaskState, type VmState } from '@novella/core';
 import type { Store } from '@novella/persistence';
 import {
   activeServer,
@@ -19,22 +19,44 @@ import {
 } from './world.js';
 
 type PowerInput = Parameters<Store['requestPower']>[0];
-type PowerKind = PowerInput['kind'];
 
 /** What nova-api allows in each case (nova:nova/compute/api.py). */
 const FROM = {
   start: { vmStates: ['stopped'], taskStates: [null] },
   stop: { vmStates: ['active', 'error'], taskStates: [null] },
   soft: { vmStates: ['active'], taskStates: [null] },
-  hard: { vmStates: ['active', 'stopped', 'error'], taskStates: [null, 'rebooting', 'rebooting_hard'] },
+  hard: {
+    vmStates: ['active', 'stopped', 'paused', 'suspended', 'error'],
+    taskStates: [null, 'rebooting', 'rebooting_hard', 'pausing', 'unpausing', 'suspending', 'resuming'],
+  },
+  paused: { vmStates: ['paused'], taskStates: [null] },
+  suspended: { vmStates: ['suspended'], taskStates: [null] },
 } as const satisfies Record<string, { vmStates: readonly VmState[]; taskStates: readonly (TaskState | null)[] }>;
+
+const USUAL = {
+  start: [FROM.start, 'powering-on'],
+  stop: [FROM.stop, 'powering-off'],
+  reboot: [FROM.soft, 'rebooting'],
+  pause: [FROM.soft, 'pausing'],
+  unpause: [FROM.paused, 'unpausing'],
+  suspend: [FROM.soft, 'suspending'],
+  resume: [FROM.suspended, 'resuming'],
+} as const satisfies Record<PowerKind, readonly [PowerInput['from'], TaskState]>;
+
+/** A hard reboot may be asked for while these are under way. */
+const OVERTAKEN = [
+  ['pause', 'active'],
+  ['unpause', 'paused'],
+  ['suspend', 'active'],
+  ['resume', 'suspended'],
+] as const satisfies (readonly [PowerKind, VmState])[];
 
 export function powerTests({ store, sessions }: Subject): void {
   const asked = (server: ServerId, over: Partial<PowerInput> & { kind: PowerKind }): PowerInput => ({
     serverId: server,
     request: {},
-    from: over.kind === 'start' ? FROM.start : over.kind === 'stop' ? FROM.stop : FROM.soft,
-    taskState: ({ start: 'powering-on', stop: 'powering-off', reboot: 'rebooting' } as const)[over.kind],
+    from: USUAL[over.kind][0],
+    taskState: USUAL[over.kind][1],
     requester: requester(),
     ...over,
   });
@@ -54,6 +76,10 @@ export function powerTests({ store, sessions }: Subject): void {
       ['start', 'stopped', 'powering-on', 'compute_start_instance'],
       ['stop', 'active', 'powering-off', 'compute_stop_instance'],
       ['reboot', 'active', 'rebooting', 'compute_reboot_instance'],
+      ['pause', 'active', 'pausing', 'compute_pause_instance'],
+      ['unpause', 'paused', 'unpausing', 'compute_unpause_instance'],
+      ['suspend', 'active', 'suspending', 'compute_suspend_instance'],
+      ['resume', 'suspended', 'resuming', 'compute_resume_instance'],
     ])('%s of a server that is %s: %s, with an operation and an action', async (kind, vmState, taskState, event) => {
       const server = await activeServer(store());
       await becomes(server.id, vmState);
@@ -176,6 +202,43 @@ export function powerTests({ store, sessions }: Subject): void {
       expect((await store().instance(server.id))?.taskState).toBeNull();
     });
 
+    it.each(OVERTAKEN)('ends a %s that no host has, when a hard reboot is asked for', async (kind, vmState) => {
+      const server = await activeServer(store());
+      await becomes(server.id, vmState);
+      const input = asked(server.id, { kind });
+      await store().requestPower(input);
+      const { id } = await openOperation(store(), server.id, kind);
+      const working = await claimed(store(), id);
+      expect(await hard(server.id)).toEqual({ kind: 'accepted' });
+      expect(await store().operation(id)).toMatchObject({ state: 'failed', error: { code: 'server-rebooted' } });
+      expect(await store().dispatch(working, TO_HOST)).toBeNull();
+      expect(await store().instanceAction(server.id, input.requester.requestId)).toMatchObject({
+        message: expect.stringMatching(/^Error: /),
+        events: [{ result: 'Error', details: expect.stringMatching(/^server-rebooted: /) }],
+      });
+      expect(await store().instance(server.id)).toMatchObject({ vmState, taskState: 'rebooting_hard' });
+    });
+
+    it.each(OVERTAKEN)(
+      'lets a %s end that a host has, which leaves the hard reboot its task',
+      async (kind, vmState) => {
+        const server = await activeServer(store());
+        await becomes(server.id, vmState);
+        await store().requestPower(asked(server.id, { kind }));
+        const sent = await dispatched(store(), (await openOperation(store(), server.id, kind)).id);
+        await hard(server.id);
+        expect(await store().operation(sent.id)).toEqual(sent);
+        const reboot = await claimed(store(), (await openOperation(store(), server.id, 'reboot')).id);
+        expect(await store().dispatch(reboot, TO_HOST)).toBe('excluded');
+        const changes = { instance: { vmState: 'paused', taskState: null } } as const;
+        await store().end(await answer(store(), sent), { result: 'succeeded', changes });
+        expect(await store().instance(server.id)).toMatchObject({ vmState: 'paused', taskState: 'rebooting_hard' });
+        const rebooted = must(await store().dispatch(reboot, TO_HOST));
+        await store().end(await answer(store(), rebooted), { result: 'succeeded', changes });
+        expect((await store().instance(server.id))?.taskState).toBeNull();
+      },
+    );
+
     it('is not held up by an extend of the same server', async () => {
       const server = await activeServer(store());
       await dispatched(store(), (await extendOf(store(), server.id, volumeId())).id);
@@ -185,23 +248,26 @@ export function powerTests({ store, sessions }: Subject): void {
     });
   });
 
-  describe('requestDelete after a start, stop or reboot', () => {
-    it.each(['start', 'stop', 'reboot'] as const)('ends a %s that no host has', async (kind) => {
-      const server = await activeServer(store());
-      if (kind === 'start') await becomes(server.id, 'stopped');
-      const input = asked(server.id, { kind });
-      await store().requestPower(input);
-      const { id } = await openOperation(store(), server.id, kind);
-      const working = await claimed(store(), id);
-      expect(await store().requestDelete(server.id, requester())).toBe('accepted');
-      expect(await store().operation(id)).toMatchObject({ state: 'failed', error: { code: 'server-deleted' } });
-      expect(await store().dispatch(working, TO_HOST)).toBeNull();
-      expect(await store().instanceAction(server.id, input.requester.requestId)).toMatchObject({
-        message: expect.stringMatching(/^Error: /),
-        events: [{ result: 'Error', details: 'server-deleted: the server is being deleted' }],
-      });
-      expect((await store().instance(server.id))?.taskState).toBe('deleting');
-    });
+  describe('requestDelete after what changes the power', () => {
+    it.each([['start', 'stopped'], ['stop', 'active'], ['reboot', 'active'], ...OVERTAKEN] as const)(
+      'ends a %s that no host has',
+      async (kind, vmState) => {
+        const server = await activeServer(store());
+        await becomes(server.id, vmState);
+        const input = asked(server.id, { kind });
+        await store().requestPower(input);
+        const { id } = await openOperation(store(), server.id, kind);
+        const working = await claimed(store(), id);
+        expect(await store().requestDelete(server.id, requester())).toBe('accepted');
+        expect(await store().operation(id)).toMatchObject({ state: 'failed', error: { code: 'server-deleted' } });
+        expect(await store().dispatch(working, TO_HOST)).toBeNull();
+        expect(await store().instanceAction(server.id, input.requester.requestId)).toMatchObject({
+          message: expect.stringMatching(/^Error: /),
+          events: [{ result: 'Error', details: 'server-deleted: the server is being deleted' }],
+        });
+        expect((await store().instance(server.id))?.taskState).toBe('deleting');
+      },
+    );
 
     it('waits for one that a host has, whose end leaves the server deleting', async () => {
       const server = await activeServer(store());

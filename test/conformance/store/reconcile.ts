@@ -70,6 +70,8 @@ export function reconcileTests({ store }: Subject): void {
       const rest = await store().attachedVolumes(first[1]!.mapping.id, 2);
       expect([...first, ...rest].map((row) => row.mapping.id)).toEqual(ids);
       expect(first[0]).toMatchObject({ host: HOST, projectId: server.projectId, refused: null });
+      await store().recordPowerState(HOST, server.id, 'paused');
+      expect(await store().attachedVolumes(null, 1)).toMatchObject([{ powerState: 'paused' }]);
     });
 
     it('leaves out reservations, volumes with an open operation and servers with a task (rule 3.10c)', async () => {

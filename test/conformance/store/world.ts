@@ -88,6 +88,7 @@ export const newInstance = (changes: Partial<NewInstance> = {}): NewInstance => 
   description: null,
   flavor: FLAVOR,
   imageRef: randomUUID(),
+  bootImages: null,
   diskBus: 'virtio',
   metadata: {},
   availabilityZone: null,

@@ -62,6 +62,27 @@ export const FLOW_MUTANTS: readonly Mutant[] = [
     caughtBy: caughtBy('extend.spec.ts', 'waits for a start'),
   },
   {
+    name: 'resume: the guest is taken to see what the hypervisor shows',
+    file: `${OPERATIONS}/disks.ts`,
+    from: '(mapping.guestBytes ?? 0) < disk.guestBytes',
+    to: 'false',
+    caughtBy: caughtBy('power.spec.ts', 'has to be told'),
+  },
+  {
+    name: 'suspend: it goes on although a hard reboot was asked for later',
+    file: `${OPERATIONS}/power.ts`,
+    from: 'kind.task !== undefined && rows.instance.taskState !== kind.task',
+    to: 'false',
+    caughtBy: caughtBy('power.spec.ts', 'does nothing more'),
+  },
+  {
+    name: 'detach: a disk is taken from a server whose memory is saved with it',
+    file: `${OPERATIONS}/off-host.ts`,
+    from: 'if (isSuspended(rows))',
+    to: 'if (false)',
+    caughtBy: caughtBy('detach.spec.ts', 'to let a suspended server be resumed first'),
+  },
+  {
     name: 'extend: it goes to the host beside a detach of its volume',
     file: `${OPERATIONS}/extend.ts`,
     from: "kind === 'detach' && volumeId",

@@ -72,9 +72,16 @@ export const HOST_MUTANTS: readonly Mutant[] = [
   {
     name: 'extend: a guest is resized to a smaller size',
     file: `${FLOWS}/extend-volume.ts`,
-    from: 'guestBytes >= targetBytes;',
+    from: 'guestBytes !== null && guestBytes >= targetBytes;',
     to: 'guestBytes === targetBytes;',
     caughtBy: caughtBy('flows/extend-volume.spec.ts', 'guest larger than it shall see'),
+  },
+  {
+    name: 'extend: a guest that goes on from its saved memory is taken to see what it is shown',
+    file: `${FLOWS}/extend-volume.ts`,
+    from: 'return shown && seen ?',
+    to: 'return shown ?',
+    caughtBy: caughtBy('flows/suspend-instance.spec.ts', 'leave it to an extend|without a word to us'),
   },
   {
     name: 'extend: a guest that is off is resized',
@@ -93,9 +100,16 @@ export const HOST_MUTANTS: readonly Mutant[] = [
   {
     name: 'libvirt: a disk is resized to a smaller size',
     file: 'libs/virt/src/libvirt-resize.ts',
-    from: 'if (size <= before) return before;',
+    from: 'if (size < before) return before;',
     to: '',
     caughtBy: { spec: 'libs/virt/src/libvirt-resize.spec.ts', tests: 'is never told' },
+  },
+  {
+    name: 'libvirt: a guest is not told once more',
+    file: 'libs/virt/src/libvirt-resize.ts',
+    from: 'if (size < before.capacity)',
+    to: 'if (size <= before.capacity)',
+    caughtBy: { spec: 'libs/virt/src/libvirt-resize.spec.ts', tests: 'is told once more' },
   },
   {
     name: 'libvirt: QEMU makes a raw file longer than the host has it',

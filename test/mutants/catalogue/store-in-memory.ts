@@ -6,6 +6,13 @@ const caughtBy = (tests: string): Mutant['caughtBy'] => ({ spec: 'test/conforman
 /** Each is caught by a test that the SQL store passes too; what only Postgres does stands in store-in-sql.ts. */
 export const MEMORY_STORE_MUTANTS: readonly Mutant[] = [
   {
+    name: 'memory store: a suspend that ends takes the task of the hard reboot that waits for it',
+    file: `${MEMORY}/changes.ts`,
+    from: '(taskOf ?? operation.kind) !== operation.kind',
+    to: "row.taskState === 'deleting'",
+    caughtBy: caughtBy('which leaves the hard reboot its task'),
+  },
+  {
     name: 'memory store: the version is not compared',
     file: `${MEMORY}/transitions.ts`,
     from: 'row?.version === operation.version && row.decidedSeq',

@@ -16,12 +16,16 @@ describe('what is left to do for the guest', () => {
     ['guest as large as it shall see', { guestBytes: bytes(3) }, 'seen-already'],
     ['guest larger than it shall see', { guestBytes: bytes(4) }, 'seen-already'],
     ['size in the guest unknown', { guestBytes: null }, 'resize'],
+    ['guest shown all, and known to have seen less', { guestBytes: bytes(3), seenBytes: bytes(2) }, 'resize'],
+    ['guest shown all, and not known to have seen it', { guestBytes: bytes(3), seenBytes: null }, 'resize'],
+    ['guest known to have seen more than it is shown', { guestBytes: bytes(2), seenBytes: bytes(3) }, 'resize'],
     ['guest smaller, no live resize', { guestBytes: bytes(1), resize: undefined }, 'refuse'],
     ['guest has what is wanted, no live resize', { guestBytes: bytes(2), resize: undefined }, 'seen-already'],
     ['size in the guest unknown, no live resize', { guestBytes: null, resize: undefined }, 'refuse'],
   ];
   it.each(cases)('%s', (_given, facts, kind) => {
-    const usual = { live: true, guestBytes: bytes(1), targetBytes: bytes(3), wantedBytes: bytes(2), resize };
+    const sizes = { guestBytes: bytes(1), targetBytes: bytes(3), wantedBytes: bytes(2), seenBytes: bytes(4) };
+    const usual = { live: true, ...sizes, resize };
     expect(decide({ ...usual, ...facts }).kind).toBe(kind);
   });
 });

@@ -28,7 +28,8 @@ export async function extendVolume(
   // A guest that was off may have been started, with the old size, while the host's device grew.
   const disk = before.live ? before : attachedDisk(await presentGuest(io, server), volume);
   const targetBytes = isGrownByHost(connection) ? larger(hostBytes, wantedBytes) : hostBytes;
-  const plan = decide({ ...disk, targetBytes, wantedBytes, resize: io.virt.liveResize });
+  const { seenBytes } = command;
+  const plan = decide({ ...disk, targetBytes, wantedBytes, seenBytes, resize: io.virt.liveResize });
   switch (plan.kind) {
     case 'next-start':
       return { status: 'grown', hostBytes, guestBytes: null };
@@ -85,15 +86,25 @@ export type GuestPlan =
   | { readonly kind: 'refuse' }
   | { readonly kind: 'resize'; readonly with: LiveResize };
 
-/** What is left to do for the guest, which shall see `targetBytes`: all that the device has or will have. */
+/**
+ * What is left to do for the guest, which shall see `targetBytes`: all that the device has or will have. Of a guest that
+ * goes on from saved memory the hypervisor shows what it would see after a start: so it is told unless it is known to have
+ * seen it (`seenBytes`).
+ */
 export function decide(
-  facts: GuestDisk & { targetBytes: Bytes; wantedBytes: Bytes; resize: LiveResize | undefined },
+  facts: GuestDisk & {
+    targetBytes: Bytes;
+    wantedBytes: Bytes;
+    seenBytes: Bytes | null;
+    resize: LiveResize | undefined;
+  },
 ): GuestPlan {
-  const { live, guestBytes, targetBytes, wantedBytes, resize } = facts;
+  const { live, guestBytes, targetBytes, wantedBytes, seenBytes, resize } = facts;
   if (!live) return { kind: 'next-start' };
   if (resize !== undefined) {
-    const seen = guestBytes !== null && guestBytes >= targetBytes;
-    return seen ? { kind: 'seen-already', guestBytes } : { kind: 'resize', with: resize };
+    const shown = guestBytes !== null && guestBytes >= targetBytes;
+    const seen = seenBytes !== null && seenBytes >= targetBytes;
+    return shown && seen ? { kind: 'seen-already', guestBytes } : { kind: 'resize', with: resize };
   }
   // Without the means to tell the guest only what it sees by itself counts.
   return guestBytes !== null && guestBytes >= wantedBytes ? { kind: 'seen-already', guestBytes } : { kind: 'refuse' };

@@ -31,7 +31,10 @@ import { HostKey, seal } from '@novella/sealing';
 import { FakeDriver, type VirtDriver } from '@novella/virt';
 import { commandHandlers } from '../command-handlers.js';
 import { EffectLocks } from '../effect-locks.js';
+import { CacheFiles } from '../images/cache-files.js';
+import { ImageCache } from '../images/image-cache.js';
 import { InstanceFiles } from '../instance-files.js';
+import { ImagePieces } from './image-pieces.js';
 import { Journal } from '../journal.js';
 import { sleeplessClock, standingClock } from './clocks.js';
 import { type ConnectorFaults, faultyConnector } from './faulty-connector.js';
@@ -104,6 +107,9 @@ export class TestHost {
   readonly images = new RbdImages();
   /** What each connect was given. */
   readonly secrets: (VolumeSecret | null)[] = [];
+  /** What conductors serve. */
+  readonly pieces = new ImagePieces();
+  imageCache!: ImageCache;
   hostKey!: HostKey;
   journal!: Journal;
   handlers!: HandlersOf<typeof computeRpc>;
@@ -113,6 +119,8 @@ export class TestHost {
   readonly #journals: Journal[] = [];
   readonly #clock: Clock;
   #fence = 0;
+  /** What guests are known to have seen, as the conductor's record has it. */
+  readonly #seen = new Map<string, Bytes | null>();
 
   constructor(
     readonly folder: string,
@@ -147,12 +155,23 @@ export class TestHost {
     return join(this.folder, 'state');
   }
 
+  get cacheDir(): string {
+    return join(this.stateDir, 'image-cache');
+  }
+
   /** As after a crash: everything but the disk and the hypervisor is new. */
   async restart(): Promise<void> {
     this.journal = await Journal.open(this.stateDir);
     this.#journals.push(this.journal);
     this.hostKey = await HostKey.open(this.stateDir);
     this.stopping = new AbortController();
+    this.imageCache = new ImageCache({
+      files: await CacheFiles.open(this.cacheDir),
+      open: this.pieces.open,
+      limits: { most: bytes(64 * MIB), keepUnused: seconds(3600) },
+      clock: this.#clock,
+      log: quietLog,
+    });
     this.handlers = commandHandlers({
       commands: {
         host: HOST,
@@ -166,6 +185,7 @@ export class TestHost {
         connectors: this.connectors,
         hostKey: this.hostKey,
         images: new ImageDirectory(join(this.folder, 'images')),
+        imageCache: this.imageCache,
         files: this.files,
         journal: this.journal,
         shutdownGrace: seconds(60),
@@ -178,7 +198,8 @@ export class TestHost {
 
   async remove(): Promise<void> {
     await Promise.all(this.#journals.map((journal) => journal.close()));
-    await rm(this.folder, { recursive: true, force: true });
+    // A download that a test let go may still write.
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 
   /** A volume as a file of so many MiB; the number makes its id and device. */
@@ -261,6 +282,7 @@ export class TestHost {
       memoryMib: 64,
       rootGib: 0,
       imageRef: null,
+      images: null,
       rootBus: 'virtio',
       bootVolume: null,
       volumes: [...volumes],
@@ -270,8 +292,9 @@ export class TestHost {
 
   extend(disk: VolumeDisk, wantedMib: number, token = this.token(), server = SERVER): Promise<Outcome> {
     const { volume, attachment, connection, sealedSecret } = disk;
-    const wantedBytes = bytes(wantedMib * MIB);
-    return this.outcome('extend_volume', { token, server, volume, attachment, connection, sealedSecret, wantedBytes });
+    const of = { server, volume, attachment, connection, sealedSecret };
+    const seenBytes = this.#seen.get(`${server} ${volume}`) ?? null;
+    return this.outcome('extend_volume', { token, ...of, wantedBytes: bytes(wantedMib * MIB), seenBytes });
   }
 
   attach(disk: VolumeDisk, token = this.token(), server = SERVER): Promise<Outcome> {
@@ -292,6 +315,22 @@ export class TestHost {
 
   stop(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
     return this.outcome('stop_instance', { token, server, volumes: [...volumes] });
+  }
+
+  pause(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('pause_instance', { token, server, volumes: [...volumes] });
+  }
+
+  unpause(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('unpause_instance', { token, server, volumes: [...volumes] });
+  }
+
+  suspend(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('suspend_instance', { token, server, volumes: [...volumes] });
+  }
+
+  resume(volumes: readonly VolumeDisk[], token = this.token(), server = SERVER): Promise<Outcome> {
+    return this.outcome('resume_instance', { token, server, volumes: [...volumes] });
   }
 
   reboot(
@@ -321,7 +360,16 @@ export class TestHost {
     const ofThis = ({ token }: OperationResult): boolean => token === args.token;
     const report = this.reports.slice(before).findLast(ofThis);
     if (report === undefined) throw new Error(`${name} reported nothing`);
+    this.#record(name, args, report.outcome);
     return report.outcome;
+  }
+
+  #record(name: string, args: { readonly server: ServerId; readonly volume?: VolumeId }, outcome: Outcome): void {
+    if (/pause|suspend|resume/.test(name)) return;
+    const { volume } = args;
+    const disks = 'disks' in outcome ? outcome.disks : 'disk' in outcome ? [outcome.disk] : [];
+    const grown = outcome.status === 'grown' && volume !== undefined ? [{ ...outcome, volume }] : [];
+    for (const disk of [...disks, ...grown]) this.#seen.set(`${args.server} ${disk.volume}`, disk.guestBytes);
   }
 
   #report(result: OperationResult): Promise<void> {

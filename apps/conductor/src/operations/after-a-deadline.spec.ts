@@ -7,14 +7,30 @@ import { build } from './build.js';
 import { deleteServer } from './delete.js';
 import { detach } from './detach.js';
 import { extend } from './extend.js';
+import { pause, unpause } from './pause.js';
 import type { Plan } from './plan.js';
 import { reboot } from './reboot.js';
 import { DEADLINES } from './retry.js';
 import { start } from './start.js';
 import { stop } from './stop.js';
+import { resume, suspend } from './suspend.js';
 
 const NOTHING = { size: null, services: null };
-const FLOWS = { attach, build, delete: deleteServer, detach, extend, reboot, start, stop };
+const FLOWS = {
+  attach,
+  build,
+  delete: deleteServer,
+  detach,
+  extend,
+  reboot,
+  start,
+  stop,
+  pause,
+  unpause,
+  suspend,
+  resume,
+};
+const TASKS = { pause: 'pausing', unpause: 'unpausing', suspend: 'suspending', resume: 'resuming' } as const;
 const STEPS: Record<keyof typeof FLOWS, string | null> = {
   attach: 'on-host',
   build: 'on-host',
@@ -24,6 +40,10 @@ const STEPS: Record<keyof typeof FLOWS, string | null> = {
   reboot: 'on-host',
   start: 'on-host',
   stop: 'on-host',
+  pause: 'on-host',
+  unpause: 'on-host',
+  suspend: 'on-host',
+  resume: 'on-host',
 };
 const KINDS = Object.keys(FLOWS) as (keyof typeof FLOWS)[];
 
@@ -39,7 +59,9 @@ const unanswered = (kind: OperationKind, over: Partial<Operation> = {}): Operati
     ...over,
   });
 
-function decide(kind: keyof typeof FLOWS, rows = facts()): Plan {
+function decide(kind: keyof typeof FLOWS, { service: at = service() } = {}): Plan {
+  const taskState = kind in TASKS ? TASKS[kind as keyof typeof TASKS] : null;
+  const rows = facts({ instance: instance({ taskState }), service: at });
   const turn = { operation: unanswered(kind, { step: STEPS[kind] }), rows, answer: null };
   const flow = FLOWS[kind] as { decide: (given: typeof turn, read: unknown) => Plan };
   return flow.decide(turn, kind === 'extend' ? { size: gib(2) } : NOTHING);
@@ -54,7 +76,7 @@ describe('a command that has no answer by its deadline', () => {
   );
 
   it.each(KINDS)('is waited with, and nothing is ended or let go, while the host is away: %s (rule 3.3a)', (kind) => {
-    expect(decide(kind, facts({ service: service({ up: false }) }))).toMatchObject({ do: 'wait', for: 'host' });
+    expect(decide(kind, { service: service({ up: false }) })).toMatchObject({ do: 'wait', for: 'host' });
   });
 
   it('never has the server placed on another host (rule 3.3c)', () => {
@@ -62,7 +84,7 @@ describe('a command that has no answer by its deadline', () => {
     const rows = facts({ service: service({ up: false }) });
     const plan = build.decide(
       { operation: unanswered('build', { step: 'on-host' }), rows, answer: null },
-      { services },
+      { services, images: null },
     );
     expect(plan).toMatchObject({ do: 'wait', for: 'host' });
   });

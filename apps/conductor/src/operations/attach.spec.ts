@@ -137,6 +137,13 @@ describe('attach decides', () => {
     expect(decide({ rows, operation: at('on-host') })).toMatchObject({ do: 'wait', for: 'server-task' });
   });
 
+  it('to let a suspended server be resumed first, when its device is put in and when it is taken away', () => {
+    const rows = facts({ instance: instance({ vmState: 'suspended' }) });
+    expect(decide({ rows, operation: at('on-host') })).toMatchObject({ do: 'wait', for: 'guest-start' });
+    const undone = decide({ rows, operation: at('off-host') });
+    expect(undone).toMatchObject({ do: 'wait', for: 'guest-start', step: 'off-host' });
+  });
+
   it('to ask Cinder again for a secret that the host cannot read, three times at the most', () => {
     const rows = facts({ mappings: [mapping({ sealedSecret: 'c2VhbGVk' })] });
     const answer = failed('secret-unreadable');

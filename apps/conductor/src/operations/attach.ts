@@ -2,7 +2,7 @@ import { assertNever, type ErrorRecord } from '@novella/core';
 import type { BlockDeviceMapping, OperationFacts } from '@novella/persistence';
 import { connect, RECONNECT, reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
 import { proof, readBack, volumeDisk } from './disks.js';
-import { powerIsChanging } from './exclusion.js';
+import { isSuspended, powerIsChanging } from './exclusion.js';
 import { failure } from './failure.js';
 import { OFF_HOST, release, RELEASE, RELEASED, volumeOffHost } from './off-host.js';
 import type { OperationFlow, Plan, Steps, Turn } from './plan.js';
@@ -100,6 +100,7 @@ function forward(rows: OperationFacts, mapping: BlockDeviceMapping): AttachPlan 
   const disk = volumeDisk(mapping);
   if (disk === null) return { do: 'run', step: CONNECT };
   if (powerIsChanging(rows)) return { do: 'wait', for: 'server-task' };
+  if (isSuspended(rows)) return { do: 'wait', for: 'guest-start' };
   return {
     do: 'dispatch',
     step: ON_HOST,

@@ -16,7 +16,7 @@ const decideBuild = (over: Partial<Turn> = {}, services: Service[] | null = null
       answer: null,
       ...over,
     },
-    { services },
+    { services, images: null },
   );
 const failed = (code: ErrorCode): Outcome => ({
   status: 'failed',

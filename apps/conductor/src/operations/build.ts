@@ -1,11 +1,12 @@
-import { assertNever, type ErrorRecord } from '@novella/core';
-import type { Instance, OperationFacts, Service } from '@novella/persistence';
+import type { ImageSource, ImageSources } from '@novella/contracts';
+import { assertNever, type BootImage, type ErrorRecord } from '@novella/core';
+import type { Instance, Operation, OperationFacts, Service } from '@novella/persistence';
 import { connect, RECONNECT, reconnect, reconnectFor, reconnecting, releaseAttachments } from './attachments.js';
 import { chooseHosts, roomNeeded } from './choose-hosts.js';
 import { connectedDisks, proof, readBack } from './disks.js';
 import { failure } from './failure.js';
 import { OFF_HOST, RELEASE, RELEASED, serverOffHost } from './off-host.js';
-import type { OperationFlow, Plan, Steps, Turn } from './plan.js';
+import type { FlowIo, OperationFlow, Plan, Steps, Turn } from './plan.js';
 import { isBelieved, UNDO_AGAIN, waitFor } from './retry.js';
 
 /**
@@ -30,6 +31,8 @@ type BuildPlan = Plan<typeof STEPS>;
 interface BuildFacts {
   /** Where the server could be placed; null when it has a host, or is being undone without one. */
   readonly services: readonly Service[] | null;
+  /** Where its host can get its images now; null: the host has them, or it boots from none. */
+  readonly images: ImageSources | null;
 }
 
 export const build: OperationFlow<BuildFacts, typeof STEPS> = {
@@ -37,10 +40,13 @@ export const build: OperationFlow<BuildFacts, typeof STEPS> = {
 
   async readFacts({ operation, rows, answer }, io) {
     const placing = answer === null && operation.step === null && rows.instance.host === null;
-    return { services: placing ? await io.computeServices() : null };
+    return {
+      services: placing ? await io.computeServices() : null,
+      images: answer === null ? imageSources(rows.instance, operation, io.imageLinks) : null,
+    };
   },
 
-  decide(turn, { services }): BuildPlan {
+  decide(turn, facts): BuildPlan {
     const { operation, rows, answer } = turn;
     if (rows.instance.deletedAt !== null) {
       return { do: 'fail', error: operation.error ?? failure('server-deleted', 'the server is deleted') };
@@ -61,7 +67,7 @@ export const build: OperationFlow<BuildFacts, typeof STEPS> = {
           operation.error ?? failure('internal', 'the build was undone for a reason that was not kept'),
         );
       default:
-        return reconnecting(operation) ?? forward(turn, services);
+        return reconnecting(operation) ?? forward(turn, facts);
     }
   },
 
@@ -89,7 +95,7 @@ export const build: OperationFlow<BuildFacts, typeof STEPS> = {
   giveUp: (step, turn, error): BuildPlan => (step === RELEASE ? UNDO_AGAIN : undo(turn, error)),
 };
 
-function forward(turn: Turn, services: readonly Service[] | null): BuildPlan {
+function forward(turn: Turn, { services, images }: BuildFacts): BuildPlan {
   const { instance, mappings, service } = turn.rows;
   if (instance.taskState === 'deleting') {
     return undo(turn, failure('server-deleted', 'the server was deleted while it was being built'));
@@ -124,6 +130,7 @@ function forward(turn: Turn, services: readonly Service[] | null): BuildPlan {
         memoryMib: instance.flavor.memoryMib,
         rootGib: instance.flavor.rootGib,
         imageRef: instance.imageRef,
+        images,
         rootBus: instance.diskBus,
         bootVolume: mappings.find(({ bootIndex }) => bootIndex === 0)?.volumeId ?? null,
         volumes: connectedDisks(mappings),
@@ -195,6 +202,25 @@ function fail({ instance, mappings }: OperationFacts, error: ErrorRecord): Build
       // A delete still has to delete the volumes that were to go with the server.
       mappings: instance.taskState === 'deleting' ? [] : mappings.map(({ id }) => ({ id, removed: true })),
     },
+  };
+}
+
+/** Links are for the host that the server has now, and for this operation. */
+function imageSources(
+  { bootImages, host }: Instance,
+  { id: operation }: Operation,
+  links: FlowIo['imageLinks'],
+): ImageSources | null {
+  if (bootImages === null || host === null || links === undefined) return null;
+  const source = (image: BootImage): ImageSource => ({
+    ...image,
+    url: image.size === 0 ? null : links.link({ image: image.id, host, operation }),
+  });
+  const { image, kernel, ramdisk } = bootImages;
+  return {
+    image: source(image),
+    kernel: kernel === null ? null : source(kernel),
+    ramdisk: ramdisk === null ? null : source(ramdisk),
   };
 }
 

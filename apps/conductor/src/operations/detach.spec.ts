@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Outcome } from '@novella/contracts';
-import { type ErrorCode, ERRORS } from '@novella/core';
+import { type ErrorCode, ERRORS, POWER_KINDS } from '@novella/core';
 import { facts, instance, mapping, operation, service } from '@novella/testing';
 import { detach } from './detach.js';
 import { failure } from './failure.js';
@@ -60,9 +60,17 @@ describe('detach decides', () => {
     expect(decide({ operation: late })).toMatchObject({ do: 'dispatch', command: { method: 'detach_volume' } });
   });
 
-  it.each(['start', 'stop', 'reboot'] as const)('to let a %s of the server go first', (kind) => {
+  it.each(POWER_KINDS)('to let a %s of the server go first', (kind) => {
     const rows = facts({ others: [{ kind, state: 'waiting', volumeId: null }] });
     expect(decide({ operation: at('off-host'), rows })).toMatchObject({ do: 'wait', for: 'server-task' });
+  });
+
+  it('to let a suspended server be resumed first, but not on a host that is fenced', () => {
+    const suspended = instance({ vmState: 'suspended' });
+    const wait = decide({ operation: at('off-host'), rows: facts({ instance: suspended }) });
+    expect(wait).toMatchObject({ do: 'wait', for: 'guest-start', step: 'off-host' });
+    const fenced = facts({ instance: suspended, service: service({ up: false, forcedDown: true }) });
+    expect(decide({ operation: at('off-host'), rows: fenced })).toMatchObject({ do: 'run', step: 'release' });
   });
 
   it('to leave all to a delete of the server, but not what it has begun at Cinder', () => {

@@ -35,35 +35,70 @@ export const volumeSize = (visible: Bytes, mapping: Pick<BlockDeviceMapping, 'ov
 export const shownSize = (seen: Bytes, mapping: BlockDeviceMapping): GiB =>
   gib(Math.max(mapping.size, volumeSize(seen, mapping)));
 
-/** Sizes that a host has read back, as the rows shall say, and the volumes of which the guest sees too little. */
-export function readBack(
-  mappings: readonly BlockDeviceMapping[],
-  disks: readonly MeasuredDisk[],
-): { changes: NonNullable<RecordChanges['mappings']>; behind: VolumeId[] } {
-  const measured = new Map(disks.map((disk) => [disk.volume, disk]));
-  const seen = mappings.flatMap((mapping) => {
-    const disk = measured.get(mapping.volumeId);
-    return disk === undefined ? [] : [{ disk, overhead: overheadOf(mapping, disk), mapping }];
-  });
+/** What a host has read back. */
+export interface ReadBack {
+  /** As the rows shall say it. */
+  readonly changes: NonNullable<RecordChanges['mappings']>;
+  /** Of which the guest sees too little. */
+  readonly behind: readonly VolumeId[];
+  /** What proves it. */
+  readonly seen: readonly { readonly guestBytes: Bytes | null }[];
+}
+
+/** Of a guest that was booted, or is off: it sees what the hypervisor shows. */
+export function readBack(mappings: readonly BlockDeviceMapping[], disks: readonly MeasuredDisk[]): ReadBack {
+  const known = measured(mappings, disks);
   return {
-    changes: seen.map(({ mapping, overhead, disk: { hostBytes, guestBytes } }) => ({
+    changes: known.map(({ mapping, overhead, disk: { hostBytes, guestBytes } }) => ({
       id: mapping.id,
       hostBytes,
       guestBytes,
       ...overhead,
-      ...(guestBytes === null ? {} : { size: shownSize(guestBytes, { ...mapping, ...overhead }) }),
+      ...(guestBytes === null ? {} : { size: shownSize(guestBytes, mapping) }),
     })),
-    behind: seen
-      .filter(({ mapping, overhead, disk: { guestBytes } }) => {
-        const { wantedBytes } = { ...mapping, ...overhead };
-        return guestBytes !== null && guestBytes < wantedBytes;
-      })
+    behind: known
+      .filter(({ mapping, disk }) => disk.guestBytes !== null && disk.guestBytes < mapping.wantedBytes)
       .map(({ mapping }) => mapping.volumeId),
+    seen: disks,
   };
 }
 
-/** An overhead that the record does not have yet, and what the guest is to see less for it. */
-function overheadOf(mapping: BlockDeviceMapping, { overheadBytes = bytes(0) }: MeasuredDisk) {
+/**
+ * Of a guest that goes on, or will, with the memory that it had. It knows its disks as it did before, whatever the
+ * hypervisor shows of them now: what is larger than it is known to have seen it has to be told of.
+ */
+export function readBackWithoutBoot(mappings: readonly BlockDeviceMapping[], disks: readonly MeasuredDisk[]): ReadBack {
+  const known = measured(mappings, disks);
+  const untold = known.filter(
+    ({ mapping, disk }) => disk.guestBytes !== null && (mapping.guestBytes ?? 0) < disk.guestBytes,
+  );
+  const told = known.filter((one) => one.disk.guestBytes !== null && !untold.includes(one)).map(({ disk }) => disk);
+  const { changes, behind } = readBack(mappings, told);
+  const saved = known.filter(({ disk }) => disk.guestBytes === null);
+  return {
+    changes: [
+      ...changes,
+      ...untold.map(({ mapping, disk: { hostBytes } }) => ({ id: mapping.id, hostBytes, guestBytes: null })),
+      ...saved.map(({ mapping, disk: { hostBytes } }) => ({ id: mapping.id, hostBytes })),
+    ],
+    behind: [...behind, ...untold.map(({ mapping }) => mapping.volumeId)],
+    seen: [...told, ...[...untold, ...saved].map(() => ({ guestBytes: null }))],
+  };
+}
+
+/** Each mapping as it is with the overhead that was measured. */
+function measured(mappings: readonly BlockDeviceMapping[], disks: readonly MeasuredDisk[]) {
+  const byVolume = new Map(disks.map((disk) => [disk.volume, disk]));
+  return mappings.flatMap((mapping) => {
+    const disk = byVolume.get(mapping.volumeId);
+    if (disk === undefined) return [];
+    const overhead = newOverhead(mapping, disk);
+    return [{ mapping: { ...mapping, ...overhead }, overhead, disk }];
+  });
+}
+
+/** What the record does not have yet, and what the guest is to see less for it. */
+function newOverhead(mapping: BlockDeviceMapping, { overheadBytes = bytes(0) }: MeasuredDisk) {
   if (overheadBytes === mapping.overheadBytes) return {};
   return { overheadBytes, wantedBytes: bytes(mapping.wantedBytes + mapping.overheadBytes - overheadBytes) };
 }

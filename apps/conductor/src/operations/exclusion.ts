@@ -1,4 +1,4 @@
-import type { OperationKind } from '@novella/core';
+import { type OperationKind, POWER_KINDS } from '@novella/core';
 import type { OperationFacts } from '@novella/persistence';
 
 /**
@@ -7,17 +7,21 @@ import type { OperationFacts } from '@novella/persistence';
  * whole server waits only for what a host is doing at this moment, and what is about a volume waits for all of the
  * former: so neither waits for the other.
  */
-const POWER: readonly OperationKind[] = ['start', 'stop', 'reboot'];
+const POWER: readonly OperationKind[] = POWER_KINDS;
 const CHANGES_DISKS: readonly OperationKind[] = ['attach', 'detach'];
 
 type Others = Pick<OperationFacts, 'others'>;
 
-/** The server is being started, stopped or rebooted, or soon will be. */
+/** The server is being started, stopped, rebooted, paused and so on, or soon will be. */
 export const powerIsChanging = ({ others }: Others): boolean => others.some(({ kind }) => POWER.includes(kind));
 
 /** A host is putting a volume into the server, or is taking one out. */
 export const disksAreChanging = ({ others }: Others): boolean =>
   others.some(({ kind, state }) => state === 'dispatched' && CHANGES_DISKS.includes(kind));
+
+/** The server's memory is on its host's disk, with the disks of then: none can come or go before it is resumed. */
+export const isSuspended = ({ instance }: Pick<OperationFacts, 'instance'>): boolean =>
+  instance.vmState === 'suspended';
 
 /** A host is doing anything at all for the server, or a build has begun that undoes itself. */
 export const hostIsActing = ({ others }: Others): boolean =>

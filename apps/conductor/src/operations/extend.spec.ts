@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { bytes, type ErrorCode, ERRORS, gib, gibToBytes } from '@novella/core';
+import { bytes, type ErrorCode, ERRORS, gib, gibToBytes, POWER_KINDS, type PowerKind } from '@novella/core';
 import type { Outcome } from '@novella/contracts';
 import { CONNECTION, facts, instance, mapping, operation, service, VOLUME } from '@novella/testing';
 import { extend } from './extend.js';
@@ -148,11 +148,20 @@ describe('extend decides (rule 2.4b)', () => {
   });
 });
 
+describe('extend of a server that is suspended', () => {
+  it('goes to the host, with what the guest is known to have seen', () => {
+    const rows = facts({ instance: instance({ vmState: 'suspended' }), mappings: [mapping({ guestBytes: TWO })] });
+    expect(decide({ rows })).toMatchObject({ do: 'dispatch', command: { args: { seenBytes: TWO } } });
+    const unknown = facts({ mappings: [mapping({ guestBytes: null })] });
+    expect(decide({ rows: unknown })).toMatchObject({ do: 'dispatch', command: { args: { seenBytes: null } } });
+  });
+});
+
 describe('extend, beside other operations of the server,', () => {
-  const beside = (kind: 'detach' | 'start' | 'stop' | 'reboot', volumeId: typeof VOLUME | null, over = {}) =>
+  const beside = (kind: 'detach' | PowerKind, volumeId: typeof VOLUME | null, over = {}) =>
     decide({ rows: facts({ others: [{ kind, state: 'waiting', volumeId }], ...over }) });
 
-  it.each(['start', 'stop', 'reboot'] as const)('waits for a %s', (kind) => {
+  it.each(POWER_KINDS)('waits for a %s', (kind) => {
     expect(beside(kind, null)).toMatchObject({ do: 'wait', for: 'server-task' });
   });
 

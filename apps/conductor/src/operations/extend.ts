@@ -94,6 +94,7 @@ export const extend: OperationFlow<ExtendFacts, typeof STEPS> = {
           connection: mapping.connection,
           sealedSecret: mapping.sealedSecret,
           wantedBytes,
+          seenBytes: mapping.guestBytes,
         },
       },
     };

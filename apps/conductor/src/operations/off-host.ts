@@ -1,7 +1,7 @@
 import type { ErrorRecord } from '@novella/core';
 import type { BlockDeviceMapping, OperationFacts } from '@novella/persistence';
 import { connectedDisks, volumeDisk } from './disks.js';
-import { powerIsChanging } from './exclusion.js';
+import { isSuspended, powerIsChanging } from './exclusion.js';
 import type { Plan } from './plan.js';
 
 /**
@@ -31,6 +31,7 @@ export function volumeOffHost(
   if (disk === null || instance.host === null || service?.forcedDown === true) return release(mapping, error);
   if (service?.up !== true) return { do: 'wait', for: 'host', step: OFF_HOST, ...because };
   if (powerIsChanging(rows)) return { do: 'wait', for: 'server-task', step: OFF_HOST, ...because };
+  if (isSuspended(rows)) return { do: 'wait', for: 'guest-start', step: OFF_HOST, ...because };
   return {
     do: 'dispatch',
     step: OFF_HOST,

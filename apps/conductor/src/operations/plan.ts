@@ -5,12 +5,17 @@ import type {
   DetachVolume,
   ExtendVolume,
   Outcome,
+  PauseInstance,
   RebootInstance,
+  ResumeInstance,
   StartInstance,
   StopInstance,
+  SuspendInstance,
+  UnpauseInstance,
 } from '@novella/contracts';
 import type { ErrorRecord, HostName, VerifiedBy, Visible, VolumeId, WaitingFor } from '@novella/core';
 import type { Capacity, Operation, OperationFacts, RecordChanges, Service } from '@novella/persistence';
+import type { ImageLinks } from '../images/image-links.js';
 import type { VolumeService } from '../volume-service.js';
 
 /**
@@ -84,7 +89,11 @@ export type Command =
   | { readonly method: 'extend_volume'; readonly args: Omit<ExtendVolume, 'token'> }
   | { readonly method: 'start_instance'; readonly args: Omit<StartInstance, 'token'> }
   | { readonly method: 'stop_instance'; readonly args: Omit<StopInstance, 'token'> }
-  | { readonly method: 'reboot_instance'; readonly args: Omit<RebootInstance, 'token'> };
+  | { readonly method: 'reboot_instance'; readonly args: Omit<RebootInstance, 'token'> }
+  | { readonly method: 'pause_instance'; readonly args: Omit<PauseInstance, 'token'> }
+  | { readonly method: 'unpause_instance'; readonly args: Omit<UnpauseInstance, 'token'> }
+  | { readonly method: 'suspend_instance'; readonly args: Omit<SuspendInstance, 'token'> }
+  | { readonly method: 'resume_instance'; readonly args: Omit<ResumeInstance, 'token'> };
 
 /** What one turn of the engine knows. `answer` is the host's to the present attempt, null in any other turn. */
 export interface Turn {
@@ -96,6 +105,8 @@ export interface Turn {
 /** What facts may be read from, and steps run against, besides the store's rows. */
 export interface FlowIo {
   readonly volumes: VolumeService;
+  /** Makes links by which a host may fetch an image; absent where hosts have images themselves. */
+  readonly imageLinks?: Pick<ImageLinks, 'link'>;
   /** The services that servers can be placed on. */
   computeServices(): Promise<readonly Service[]>;
 }

@@ -1,19 +1,43 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Outcome } from '@novella/contracts';
-import { bytes, type ErrorCode, ERRORS, gib, gibToBytes, type OperationKind, type PowerState } from '@novella/core';
+import {
+  bytes,
+  type ErrorCode,
+  ERRORS,
+  gib,
+  gibToBytes,
+  type OperationKind,
+  type PowerState,
+  type VmState,
+} from '@novella/core';
 import { facts, instance, mapping, operation, service, VOLUME } from '@novella/testing';
 import type { OperationFlow, Plan, Turn } from './plan.js';
+import { pause, unpause } from './pause.js';
 import { reboot } from './reboot.js';
 import { start } from './start.js';
 import { stop } from './stop.js';
+import { resume, suspend } from './suspend.js';
 
-const FLOWS = { start, stop, reboot };
+const FLOWS = { start, stop, reboot, pause, unpause, suspend, resume };
 type Kind = Extract<OperationKind, keyof typeof FLOWS>;
-const TASK = { start: 'powering-on', stop: 'powering-off', reboot: 'rebooting' } as const;
+const KINDS = Object.keys(FLOWS) as Kind[];
+const OVERTAKEN = ['pause', 'unpause', 'suspend', 'resume'] as const;
+const TASK = {
+  start: 'powering-on',
+  stop: 'powering-off',
+  reboot: 'rebooting',
+  pause: 'pausing',
+  unpause: 'unpausing',
+  suspend: 'suspending',
+  resume: 'resuming',
+} as const;
+const FROM = { start: 'stopped', unpause: 'paused', resume: 'suspended' } as const satisfies Partial<
+  Record<Kind, VmState>
+>;
 
 const [ONE, TWO] = [gibToBytes(gib(1)), gibToBytes(gib(2))];
 const working = (kind: Kind, over = {}) =>
-  instance({ vmState: kind === 'start' ? 'stopped' : 'active', taskState: TASK[kind], ...over });
+  instance({ vmState: kind in FROM ? FROM[kind as keyof typeof FROM] : 'active', taskState: TASK[kind], ...over });
 function decide(kind: Kind, over: Partial<Turn> = {}): Plan {
   const flow: OperationFlow<null> = FLOWS[kind];
   const turn: Turn = {
@@ -35,7 +59,7 @@ const powered = (powerState: PowerState, guestBytes: number | null): Outcome => 
 });
 const tried = (kind: Kind) => operation({ kind, volumeId: null, attempt: 3, failures: 2 });
 
-describe.each(['start', 'stop', 'reboot'] as const)('%s decides', (kind) => {
+describe.each(KINDS)('%s decides', (kind) => {
   it('to send its command with all volumes that the guest has', () => {
     expect(decide(kind)).toMatchObject({
       do: 'dispatch',
@@ -166,6 +190,96 @@ describe('a guest that is off after it', () => {
       do: 'fail',
       changes: { instance: { vmState, taskState: null, powerState: 'shutdown' } },
     });
+  });
+});
+
+describe('a guest that goes on, or stands still, with the memory that it had', () => {
+  const known = (guestBytes: number | null, over = {}) =>
+    facts({ mappings: [mapping({ guestBytes: guestBytes === null ? null : bytes(guestBytes), ...over })] });
+  const after = (kind: 'pause' | 'unpause' | 'resume', rows: ReturnType<typeof facts>, guestBytes: number) => {
+    const powerState = kind === 'pause' ? 'paused' : 'running';
+    const inTask = { ...rows, instance: working(kind) };
+    return decide(kind, { rows: inTask, answer: powered(powerState, guestBytes) });
+  };
+
+  it.each([
+    ['pause', 'paused'],
+    ['unpause', 'active'],
+    ['resume', 'active'],
+  ] as const)('sees what it is known to have seen: %s', (kind, vmState) => {
+    expect(after(kind, known(TWO), TWO)).toMatchObject({
+      do: 'succeed',
+      verifiedBy: 'hypervisor',
+      visible: 'now',
+      behind: [],
+      changes: { instance: { vmState, taskState: null }, mappings: [{ hostBytes: TWO, guestBytes: TWO }] },
+    });
+  });
+
+  it.each([
+    ['less', ONE],
+    ['nothing', null],
+  ] as const)('has to be told when it is known to have seen %s, whatever is shown (rule 3.2c)', (_, seen) => {
+    for (const kind of ['pause', 'unpause', 'resume'] as const) {
+      expect(after(kind, known(seen), TWO)).toMatchObject({
+        do: 'succeed',
+        verifiedBy: 'host-device',
+        visible: 'next-start',
+        behind: [VOLUME],
+        changes: { mappings: [{ hostBytes: TWO, guestBytes: null }] },
+      });
+    }
+  });
+
+  it('is extended when the hypervisor shows too little of what is wanted', () => {
+    const rows = known(ONE, { size: gib(2), wantedBytes: TWO });
+    expect(after('resume', rows, ONE)).toMatchObject({
+      behind: [VOLUME],
+      changes: { mappings: [{ guestBytes: ONE }] },
+    });
+  });
+
+  it('knows after it was saved what it knew before', () => {
+    const rows = facts({ instance: working('suspend'), mappings: [mapping({ guestBytes: ONE })] });
+    const plan = decide('suspend', { rows, answer: powered('saved', null) });
+    expect(plan).toMatchObject({
+      do: 'succeed',
+      verifiedBy: 'host-device',
+      visible: 'next-start',
+      behind: [],
+      changes: { instance: { vmState: 'suspended', taskState: null, powerState: 'saved' } },
+    });
+    expect(plan).toHaveProperty('changes.mappings', [{ id: mapping().id, hostBytes: TWO }]);
+  });
+
+  it.each([
+    ['pause', 'running', 'active'],
+    ['unpause', 'paused', 'paused'],
+    ['suspend', 'paused', 'paused'],
+    ['resume', 'saved', 'suspended'],
+    ['resume', 'shutdown', 'stopped'],
+  ] as const)('is no %s when it is %s: three times is a failure, and the server is %s', (kind, powerState, vmState) => {
+    const answer = powered(powerState, null);
+    expect(decide(kind, { answer })).toMatchObject({ do: 'wait', error: { code: 'hypervisor-refused' } });
+    expect(decide(kind, { answer, operation: tried(kind) })).toMatchObject({
+      do: 'fail',
+      changes: { instance: { vmState, taskState: null, powerState } },
+    });
+  });
+});
+
+describe.each(OVERTAKEN)('a %s that a hard reboot has overtaken', (kind) => {
+  it.each(['rebooting_hard', null] as const)('does nothing more when the task is %s', (taskState) => {
+    const rows = facts({ instance: working(kind, { taskState }) });
+    expect(decide(kind, { rows })).toMatchObject({ do: 'fail', error: { code: 'server-rebooted' } });
+    const reconnecting = operation({ kind, step: `reconnect ${VOLUME}` });
+    expect(decide(kind, { rows, operation: reconnecting })).toMatchObject({ do: 'fail' });
+  });
+
+  it('is recorded when a host has done it meanwhile', () => {
+    const rows = facts({ instance: working(kind, { taskState: 'rebooting_hard' }) });
+    const reached = { pause: 'paused', unpause: 'running', suspend: 'saved', resume: 'running' } as const;
+    expect(decide(kind, { rows, answer: powered(reached[kind], null) })).toMatchObject({ do: 'succeed' });
   });
 });
 

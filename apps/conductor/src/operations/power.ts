@@ -1,25 +1,30 @@
-import { assertNever, type ErrorRecord, type PowerState, type VmState } from '@novella/core';
+import { assertNever, type ErrorRecord, type PowerState, type TaskState, type VmState } from '@novella/core';
 import type { Instance, Operation, OperationFacts, RecordChanges } from '@novella/persistence';
 import { RECONNECT, reconnect, reconnectFor, reconnecting } from './attachments.js';
-import { guestDisks, proof, readBack } from './disks.js';
+import { guestDisks, proof, readBack, readBackWithoutBoot } from './disks.js';
 import { disksAreChanging } from './exclusion.js';
 import { failure } from './failure.js';
 import type { Command, OperationFlow, Plan, Steps, Turn } from './plan.js';
 import { isBelieved, waitFor } from './retry.js';
 
 /**
- * What start, stop and reboot have in common: one command for the whole server, sent until the host has answered. Its
+ * What start, stop, reboot, pause, unpause, suspend and resume have in common: one command for the whole server, sent until the host has answered. Its
  * answer is the guest as it was measured after it: its power state, and what it sees of its volumes.
  *
  *   on-host -> done
  *
- * Mirrors nova:nova/compute/manager.py start_instance, stop_instance and reboot_instance, but: a guest that is not as it
+ * Mirrors nova:nova/compute/manager.py start_instance, stop_instance, reboot_instance, pause_instance and so on, but: a guest that is not as it
  * was asked to be is no success, and a volume of which it sees too little is extended.
  */
-export interface PowerKind {
+export interface PowerRules {
   command(operation: Operation, args: { server: Instance['id']; volumes: ReturnType<typeof guestDisks> }): Command;
   /** What the guest is when it is done. */
   readonly reaches: readonly PowerState[];
+  /**
+   * Of those that a hard reboot may overtake: the server's task while they are what it was asked for last. The guest goes
+   * on with the memory that it had, which may be older than its disks.
+   */
+  readonly task?: TaskState;
   /** The vm_state after a failure, of a guest that was last seen so. */
   vmStateAfterFailure(instance: Instance): VmState;
 }
@@ -28,7 +33,7 @@ const ON_HOST = 'on-host';
 const STEPS = { own: [RECONNECT], onHost: [ON_HOST], reached: [] } as const satisfies Steps;
 type PowerPlan = Plan<typeof STEPS>;
 
-export const powerFlow = (kind: PowerKind): OperationFlow<null, typeof STEPS> => ({
+export const powerFlow = (kind: PowerRules): OperationFlow<null, typeof STEPS> => ({
   steps: STEPS,
 
   readFacts: () => Promise.resolve(null),
@@ -38,6 +43,7 @@ export const powerFlow = (kind: PowerKind): OperationFlow<null, typeof STEPS> =>
     if (rows.instance.deletedAt !== null) return { do: 'fail', error: SERVER_DELETED };
     if (answer !== null) return decideOnAnswer(kind, turn, answer);
     if (rows.instance.taskState === 'deleting') return { do: 'fail', error: SERVER_DELETED };
+    if (kind.task !== undefined && rows.instance.taskState !== kind.task) return { do: 'fail', error: SERVER_REBOOTED };
     return reconnecting(operation) ?? forward(kind, operation, rows);
   },
 
@@ -47,8 +53,9 @@ export const powerFlow = (kind: PowerKind): OperationFlow<null, typeof STEPS> =>
 });
 
 const SERVER_DELETED = failure('server-deleted', 'the server is being deleted');
+const SERVER_REBOOTED = failure('server-rebooted', 'a reboot that was asked for later came first');
 
-function forward(kind: PowerKind, operation: Operation, rows: OperationFacts): PowerPlan {
+function forward(kind: PowerRules, operation: Operation, rows: OperationFacts): PowerPlan {
   const { instance, service, mappings } = rows;
   if (instance.host === null) {
     return failed(kind, instance, failure('server-has-no-host', 'the server is on no host'));
@@ -63,7 +70,7 @@ function forward(kind: PowerKind, operation: Operation, rows: OperationFacts): P
   };
 }
 
-function decideOnAnswer(kind: PowerKind, turn: Turn, answer: NonNullable<Turn['answer']>): PowerPlan {
+function decideOnAnswer(kind: PowerRules, turn: Turn, answer: NonNullable<Turn['answer']>): PowerPlan {
   switch (answer.status) {
     case 'powered':
       return recordPower(kind, turn, answer);
@@ -84,12 +91,12 @@ function decideOnAnswer(kind: PowerKind, turn: Turn, answer: NonNullable<Turn['a
 }
 
 function recordPower(
-  kind: PowerKind,
+  kind: PowerRules,
   turn: Turn,
   { powerState, disks }: Extract<NonNullable<Turn['answer']>, { status: 'powered' }>,
 ): PowerPlan {
   const { instance, mappings } = turn.rows;
-  const { changes, behind } = readBack(mappings, disks);
+  const { changes, behind, seen } = (kind.task === undefined ? readBack : readBackWithoutBoot)(mappings, disks);
   const measured: Instance = { ...instance, powerState };
   if (!kind.reaches.includes(powerState)) {
     const error = failure('hypervisor-refused', 'the guest is not as it was asked to be', { powerState });
@@ -97,7 +104,7 @@ function recordPower(
   }
   return {
     do: 'succeed',
-    ...proof(disks),
+    ...proof(seen),
     behind,
     changes: {
       instance: {
@@ -113,7 +120,7 @@ function recordPower(
 
 /** The end of what could not be done: the server is what it was measured to be, with the reason as its fault. */
 function failed(
-  kind: PowerKind,
+  kind: PowerRules,
   instance: Instance,
   error: ErrorRecord,
   mappings: NonNullable<RecordChanges['mappings']> = [],
@@ -146,4 +153,5 @@ const VM_STATE_OF = {
   shutdown: 'stopped',
   crashed: 'stopped',
   suspended: 'suspended',
+  saved: 'suspended',
 } as const satisfies Record<PowerState, VmState | null>;

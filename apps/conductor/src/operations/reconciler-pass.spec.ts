@@ -21,6 +21,7 @@ const attached = (volumeId: VolumeId): AttachedVolume => ({
   mapping: mapping({ volumeId }),
   host: HOST,
   projectId: 'p' as ProjectId,
+  powerState: 'running',
   refused: null,
 });
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -8,6 +8,7 @@ const attached = (over: Partial<AttachedVolume> = {}, ...[row]: Parameters<typeo
   mapping: mapping(row),
   host: HOST,
   projectId: 'p' as ProjectId,
+  powerState: 'running',
   refused: null,
   ...over,
 });
@@ -20,8 +21,16 @@ describe('an attachment', () => {
   });
 
   it('is judged by the host while the guest is off', () => {
-    expect(isBehind(attached({}, { guestBytes: null, hostBytes: TWO }), gib(2), '')).toBe(false);
-    expect(isBehind(attached({}, { guestBytes: null }), gib(2), '')).toBe(true);
+    for (const powerState of ['shutdown', 'saved'] as const) {
+      expect(isBehind(attached({ powerState }, { guestBytes: null, hostBytes: TWO }), gib(2), '')).toBe(false);
+      expect(isBehind(attached({ powerState }, { guestBytes: null }), gib(2), '')).toBe(true);
+    }
+  });
+
+  it('is behind when the guest runs and is not known to have seen anything of it', () => {
+    for (const powerState of ['running', 'paused'] as const) {
+      expect(isBehind(attached({ powerState }, { guestBytes: null, hostBytes: TWO }), gib(2), '')).toBe(true);
+    }
   });
 
   it('is not asked for again with the facts that were refused, but when volume or host have changed (rules 3.7c, 3.10e)', () => {
@@ -57,7 +66,10 @@ describe('a guest that runs again', () => {
     expect(await opened(null, row)).toEqual(expected);
   });
 
-  it.each(['build', 'start', 'reboot'] as const)('is left to the %s that makes it run', async (kind) => {
-    expect(await opened(kind, { guestBytes: null })).toEqual([]);
-  });
+  it.each(['build', 'start', 'reboot', 'unpause', 'resume'] as const)(
+    'is left to the %s that makes it run',
+    async (kind) => {
+      expect(await opened(kind, { guestBytes: null })).toEqual([]);
+    },
+  );
 });

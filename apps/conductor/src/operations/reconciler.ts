@@ -8,6 +8,7 @@ import {
   millis,
   minutes,
   type OperationKind,
+  type PowerState,
   type Random,
   type ServerId,
   type VolumeId,
@@ -35,7 +36,7 @@ export interface ReconcilerIo {
 const PERIOD = minutes(10);
 const PAGE = 500;
 /** These read their guest's sizes back themselves. */
-const READS_BACK: readonly OperationKind[] = ['build', 'start', 'reboot'];
+const READS_BACK: readonly OperationKind[] = ['build', 'start', 'reboot', 'unpause', 'resume'];
 const OPEN_OF_ONE_SERVER = 100;
 
 export class Reconciler {
@@ -142,10 +143,16 @@ export class Reconciler {
   }
 }
 
-/** Pure. True when the guest (or, while it is off, the host) was last seen with less than Cinder now has. */
-export function isBehind({ mapping, refused }: AttachedVolume, size: GiB, capabilities: string): boolean {
+const RUNS: readonly PowerState[] = ['running', 'paused'];
+
+/**
+ * Pure. True when the guest (or, while it is off, the host) was last seen with less than Cinder now has. What a guest that
+ * runs is not known to have seen it may not have been told.
+ */
+export function isBehind(attached: AttachedVolume, size: GiB, capabilities: string): boolean {
+  const { mapping, powerState, refused } = attached;
   const wanted: Bytes = visibleBytes(size, mapping);
-  const seen = mapping.guestBytes ?? mapping.hostBytes ?? 0;
+  const seen = mapping.guestBytes ?? (RUNS.includes(powerState) ? 0 : (mapping.hostBytes ?? 0));
   if (seen >= wanted) return false;
   const sameAsRefused = refused?.wantedBytes === wanted && [...refused.capabilities].sort().join(',') === capabilities;
   return !sameAsRefused;

@@ -23,6 +23,11 @@ export const DEADLINES = {
   // The guest has 60 s to shut down.
   stop_instance: seconds(180),
   reboot_instance: seconds(300),
+  pause_instance: seconds(60),
+  unpause_instance: seconds(60),
+  // The guest's memory is written to the host's disk, or read from it.
+  suspend_instance: minutes(14),
+  resume_instance: minutes(14),
 } as const satisfies Record<Command['method'], Millis>;
 
 const FIRST_BACKOFF = seconds(1);
@@ -46,6 +51,15 @@ const BELIEVED_AFTER: Partial<Record<ErrorCode, number>> = {
   'host-state-lost': 4,
   internal: 6,
 };
+/**
+ * About a build's image: two minutes of tries, in which an image service or a conductor starts again. Nothing is lost by
+ * the end of a build, so unlike Cinder they are not waited for without one.
+ */
+const FOR_IMAGES: Partial<Record<ErrorCode, number>> = {
+  'image-service-unreachable': 8,
+  'image-service-answer-invalid': 8,
+  'image-download-failed': 8,
+};
 /** A user waits for the end of these: after so many unsure tries they are undone or given up. */
 const USER_WAITS: Partial<Record<OperationKind, number>> = {
   attach: 3,
@@ -54,6 +68,10 @@ const USER_WAITS: Partial<Record<OperationKind, number>> = {
   start: 3,
   stop: 3,
   reboot: 3,
+  pause: 3,
+  unpause: 3,
+  suspend: 3,
+  resume: 3,
 };
 const AWAY: readonly ErrorCode[] = [
   'hypervisor-unreachable',
@@ -74,7 +92,7 @@ export function failuresBefore({ error: last, failures }: Operation, error: Erro
 export function isBelieved({ operation }: Turn, error: ErrorRecord): boolean {
   if (error.grade !== 'unsure') return true;
   if (AWAY.includes(error.code)) return false;
-  const tries = USER_WAITS[operation.kind] ?? BELIEVED_AFTER[error.code];
+  const tries = FOR_IMAGES[error.code] ?? USER_WAITS[operation.kind] ?? BELIEVED_AFTER[error.code];
   return tries !== undefined && failuresBefore(operation, error) + 1 >= tries;
 }
 

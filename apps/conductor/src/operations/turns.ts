@@ -22,16 +22,19 @@ import { detach } from './detach.js';
 import { extend } from './extend.js';
 import type { Command, FlowIo, OperationFlow, Plan, StepDone, Turn } from './plan.js';
 import { countedFailure, keepingReason, planForError, stepFailed } from './plans-for-errors.js';
+import { pause, unpause } from './pause.js';
 import { powerUpdate } from './power-update.js';
 import { reboot } from './reboot.js';
 import { backoff, DEADLINES, failuresBefore } from './retry.js';
 import { start } from './start.js';
 import { stop } from './stop.js';
+import { resume, suspend } from './suspend.js';
 import { openSystemExtend } from './system-extend.js';
 
 export interface TurnIo {
   readonly store: EngineStore & HostStore;
   readonly volumes: VolumeService;
+  readonly imageLinks?: NonNullable<FlowIo['imageLinks']>;
   /** The commands of one host. A host without a queue rejects with `rpc-no-route`. */
   readonly compute: (host: HostName) => ClientOf<typeof computeRpc>;
   readonly clock: Clock;
@@ -48,6 +51,7 @@ const PLANS_PER_TURN = 64;
 const HOST_RECHECK = seconds(60);
 const TASK_RECHECK = seconds(5);
 const BROKER_RECHECK = seconds(5);
+const GUEST_RECHECK = seconds(60);
 
 // Facts differ by kind; a flow only ever sees what its own readFacts has read.
 export const FLOWS: Record<OperationKind, OperationFlow<unknown>> = {
@@ -58,6 +62,10 @@ export const FLOWS: Record<OperationKind, OperationFlow<unknown>> = {
   start,
   stop,
   reboot,
+  pause,
+  unpause,
+  suspend,
+  resume,
   delete: deleteServer,
   'power-update': powerUpdate,
 };
@@ -67,7 +75,11 @@ export class Turns {
   private readonly flowIo: FlowIo;
 
   constructor(private readonly io: TurnIo) {
-    this.flowIo = { volumes: io.volumes, computeServices: () => io.store.services('nova-compute') };
+    this.flowIo = {
+      volumes: io.volumes,
+      ...(io.imageLinks === undefined ? {} : { imageLinks: io.imageLinks }),
+      computeServices: () => io.store.services('nova-compute'),
+    };
   }
 
   /** Rejects when the store cannot be written; the row then says where the next turn goes on. */
@@ -212,6 +224,14 @@ export class Turns {
         return client.stop_instance({ ...command.args, token });
       case 'reboot_instance':
         return client.reboot_instance({ ...command.args, token });
+      case 'pause_instance':
+        return client.pause_instance({ ...command.args, token });
+      case 'unpause_instance':
+        return client.unpause_instance({ ...command.args, token });
+      case 'suspend_instance':
+        return client.suspend_instance({ ...command.args, token });
+      case 'resume_instance':
+        return client.resume_instance({ ...command.args, token });
       default:
         return assertNever(command);
     }
@@ -261,6 +281,7 @@ export class Turns {
   private pauseFor(plan: Extract<Plan, { do: 'wait' }>, operation: Operation): Millis {
     if (plan.for === 'host') return HOST_RECHECK;
     if (plan.for === 'server-task') return TASK_RECHECK;
+    if (plan.for === 'guest-start') return GUEST_RECHECK;
     return backoff(
       plan.error === undefined ? operation.failures : failuresBefore(operation, plan.error),
       this.io.random,

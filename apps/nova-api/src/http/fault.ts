@@ -54,6 +54,10 @@ export const HTTP_STATUS = {
   'disk-cannot-grow': 500,
   'image-not-found': 400,
   'image-refused': 400,
+  'image-not-active': 400,
+  'image-download-failed': 500,
+  'image-data-wrong': 500,
+  'host-disk-full': 500,
   'flavor-too-small': 400,
   'no-valid-host': 500,
   'host-state-lost': 500,
@@ -68,6 +72,7 @@ export const HTTP_STATUS = {
   'volume-detached': 404,
   'volume-not-found': 404,
   'server-deleted': 404,
+  'server-rebooted': 409,
   'server-has-no-host': 409,
   'event-unsupported': 400,
   'cinder-unreachable': 503,
@@ -78,6 +83,9 @@ export const HTTP_STATUS = {
   'keystone-refused': 503,
   'keystone-answer-invalid': 503,
   'endpoint-not-found': 503,
+  'image-service-unreachable': 503,
+  'image-service-unauthorized': 403,
+  'image-service-answer-invalid': 500,
   'broker-unreachable': 503,
   'broker-refused': 500,
   'rpc-timeout': 503,
@@ -109,8 +117,8 @@ export function webobAnswer(status: keyof typeof WEBOB, accept: string | undefin
     return { contentType: 'text/html; charset=UTF-8', body: page };
   }
   if (wanted.includes('json')) {
-    const body = JSON.stringify({ message: `${text}<br /><br />\n${detail}\n\n\n`, code: `${status} ${title}`, title });
+    const body = JSON.stringify({ message: `${text}<br /><br />\n${detail}\n\n`, code: `${status} ${title}`, title });
     return { contentType: 'application/json', body };
   }
-  return { contentType: 'text/plain; charset=UTF-8', body: `${status} ${title}\n\n${text}\n\n${detail}\n\n` };
+  return { contentType: 'text/plain; charset=UTF-8', body: `${status} ${title}\n\n${text}\n\n ${detail}  ` };
 }

@@ -1,23 +1,25 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { brokerTrouble, Health, type HealthReport } from '@novella/service-kit';
 import type { FastifyReply } from 'fastify';
-import { type NovaApiPorts, type NovaApiStore, PORTS } from '../ports.js';
+import { type NovaApiPorts, PORTS } from '../ports.js';
 
-type HealthIo = Pick<NovaApiPorts, 'authenticator' | 'broker'> & { readonly store: NovaApiStore };
+type HealthIo = Pick<NovaApiPorts, 'authenticator' | 'broker' | 'policy' | 'store'>;
 
 /**
  * For operators and load balancers, without authentication: ready (200) while the store answers; degraded (200), with
- * the reason, while hints cannot be sent or nobody can be identified; else 503. Live (200) as long as it answers at all.
+ * the reason, while hints cannot be sent, nobody can be identified, or the policy files cannot be used; else 503. Live
+ * (200) as long as it answers at all.
  */
 @Controller('health')
 export class HealthController {
   private readonly health = new Health();
 
-  constructor(@Inject(PORTS) { store, broker, authenticator }: HealthIo) {
+  constructor(@Inject(PORTS) { store, broker, authenticator, policy }: HealthIo) {
     this.health.register('database').ask('not-ready', async () => {
       await store.services('nova-conductor');
       return null;
     });
+    this.health.register('policy').ask('degraded', () => policy.trouble());
     const { trouble } = authenticator;
     if (trouble !== null) this.health.register('identity').ask('degraded', trouble);
     if (broker !== undefined) this.health.register('broker').ask('degraded', () => brokerTrouble(broker));

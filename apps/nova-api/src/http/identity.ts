@@ -5,10 +5,8 @@ export interface Identity {
   readonly userId: UserId;
   /** null for a token of a domain, of the system or of nothing: its bearer owns nothing. Never empty. */
   readonly projectId: ProjectId | null;
-  /** Lower case. */
+  /** As they are called; rules compare them in any case. */
   readonly roles: readonly string[];
-  /** By the rule `context_is_admin`. */
-  readonly isAdmin: boolean;
   /** `all` for a token of the whole system. */
   readonly systemScope: 'all' | null;
   /** The domain that the token is scoped to, not the user's. */

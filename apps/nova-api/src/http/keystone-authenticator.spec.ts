@@ -53,9 +53,9 @@ const start = (...[config, changeStore]: Parameters<typeof startNovaApi>) => {
         ? Promise.resolve({ id: 'own', projectId: PROJECT as ProjectId, catalog: [] })
         : Promise.reject(checker.away),
   };
-  return startNovaApi(config, changeStore, keystoneAuthenticator({ checker, keystone, log }, URI)).then((started) =>
-    Object.assign(started, { said: told }),
-  );
+  return startNovaApi(config, changeStore, {
+    authenticator: keystoneAuthenticator({ checker, keystone, log }, URI),
+  }).then((started) => Object.assign(started, { said: told }));
 };
 let said: unknown[];
 beforeEach(async () => {
@@ -164,12 +164,15 @@ describe('a token without a project', () => {
     expect((await create(as)).code).toBe(403);
   });
 
-  it.each(['domain-admin', 'system-admin'])('%s has no servers of its own among those of all', async (as) => {
-    const id = await newServer(api, 'alice');
-    expect((await api.ask('GET', '/v2.1/servers', { as })).json).toEqual({ servers: [] });
-    const all = await api.ask('GET', '/v2.1/servers?all_tenants=1', { as });
-    expect(all.json.servers.map((each) => each.id)).toEqual([id]);
-  });
+  it.each(['domain-admin', 'system-admin'])(
+    '%s is told of no servers: rules are for tokens of projects',
+    async (as) => {
+      await newServer(api, 'alice');
+      for (const url of ['/v2.1/servers', '/v2.1/servers?all_tenants=1']) {
+        expect((await api.ask('GET', url, { as })).code).toBe(403);
+      }
+    },
+  );
 
   it('has no server, not by its id either', async () => {
     const id = await newServer(api, 'alice');
@@ -181,10 +184,10 @@ describe('a token without a project', () => {
     expect((await api.ask('GET', `/v2.1/${PROJECT}/servers`, { as: 'system-admin' })).code).toBe(400);
   });
 
-  it('may report events, which are recorded without a project', async () => {
+  it('reports no events', async () => {
     const id = await newServer(api, 'alice');
     const events = [{ name: 'network-changed', server_uuid: id }];
     const answer = await api.ask('POST', '/v2.1/os-server-external-events', { as: 'system-service', body: { events } });
-    expect(answer.json.events.map(({ code }) => code)).toEqual([422]);
+    expect(answer.code).toBe(403);
   });
 });

@@ -71,16 +71,14 @@ function unavailable({ header }: AuthenticRequest): Authenticated {
 }
 
 function identityOf({ user, service }: Checked): Identity {
-  const roles = user.roles.map((role) => role.toLowerCase());
   return {
     userId: user.userId,
     projectId: user.projectId,
-    roles,
-    isAdmin: roles.includes('admin'),
+    roles: user.roles,
     systemScope: user.systemScope,
     domainId: user.domainId,
     userDomainId: user.userDomainId,
     projectDomainId: user.projectDomainId,
-    serviceRoles: service?.roles.map((role) => role.toLowerCase()) ?? [],
+    serviceRoles: service?.roles ?? [],
   };
 }

@@ -32,12 +32,10 @@ export function identityOfToken(token: string): Identity {
   if (Math.max(userId.length, projectId.length) > MAX_ID_LENGTH) {
     throw new ApiFault(401, 'The token names a user or project that is too long.');
   }
-  const isAdmin = userId === 'admin';
   return {
     userId: userId as UserId,
     projectId: projectId === '' ? null : (projectId as ProjectId),
-    roles: isAdmin ? ['admin', 'member', 'reader'] : ['member', 'reader'],
-    isAdmin,
+    roles: userId === 'admin' ? ['admin', 'member', 'reader'] : ['member', 'reader'],
     systemScope: null,
     domainId: null,
     userDomainId: null,

@@ -1,105 +1,20 @@
-import type { ProjectId, UserId } from '@novella/core';
+import type { RuleName } from '@novella/policy';
 import { ApiFault } from './fault.js';
+import type { PolicyTarget } from './judge.js';
 import type { RequestContext } from './request-context.js';
 
-/** Nova's default rules for what is served (nova:nova/policies/), asked in one place. */
-export interface PolicyTarget {
-  /** The project that owns what is asked for; null for rules that look at the caller alone. */
-  readonly projectId: ProjectId | null;
-  /** The user that owns it, for rules that look at users. */
-  readonly userId?: UserId;
-}
-type Rule = (context: RequestContext, target: PolicyTarget) => boolean;
+export type { RuleName } from '@novella/policy';
+export type { PolicyTarget } from './judge.js';
 
-const ANYBODY: Rule = () => true;
-const ADMIN: Rule = (context) => context.isAdmin;
-const SERVICE: Rule = (context) => context.isAdmin || context.roles.includes('service');
-const inProject =
-  (role: string): Rule =>
-  (context, target) =>
-    context.isAdmin || (context.roles.includes(role) && owns(context, target));
-const READER = inProject('reader');
-const MEMBER = inProject('member');
+type Judged = Pick<RequestContext, 'judge'>;
 
-/** An empty project owns nothing: two callers without a project must not be each other's owners. */
-const owns = (context: RequestContext, target: PolicyTarget): boolean =>
-  target.projectId !== null && (target.projectId as string) !== '' && context.projectId === target.projectId;
+/** For what an answer shows. Throws nothing, and asks no other server: a rule that comes to one allows nothing here. */
+export const allows = ({ judge }: Judged, rule: RuleName, target: PolicyTarget): boolean => judge.allows(rule, target);
 
-const ADMIN_OR_SAME_USER: Rule = (context, target) => context.isAdmin || context.userId === target.userId;
-
-const RULES = {
-  'os_compute_api:os-server-external-events:create': SERVICE,
-  'os_compute_api:servers:index': READER,
-  'os_compute_api:servers:detail': READER,
-  'os_compute_api:servers:show': READER,
-  'os_compute_api:servers:index:get_all_tenants': ADMIN,
-  'os_compute_api:servers:detail:get_all_tenants': ADMIN,
-  'os_compute_api:servers:allow_all_filters': ADMIN,
-  'os_compute_api:servers:show:host_status': ADMIN,
-  'os_compute_api:servers:show:flavor-extra-specs': READER,
-  'os_compute_api:servers:create': MEMBER,
-  'os_compute_api:servers:create:attach_volume': MEMBER,
-  'os_compute_api:servers:create:trusted_certs': MEMBER,
-  'os_compute_api:servers:create:forced_host': ADMIN,
-  'os_compute_api:servers:create:zero_disk_flavor': ADMIN,
-  'compute:servers:create:requested_destination': ADMIN,
-  'os_compute_api:servers:delete': MEMBER,
-  'os_compute_api:servers:start': MEMBER,
-  'os_compute_api:servers:stop': MEMBER,
-  'os_compute_api:servers:reboot': MEMBER,
-  'os_compute_api:os-console-output': MEMBER,
-  'os_compute_api:os-extended-server-attributes': ADMIN,
-  'os_compute_api:os-flavor-manage:create': ADMIN,
-  'os_compute_api:os-flavor-manage:update': ADMIN,
-  'os_compute_api:os-flavor-manage:delete': ADMIN,
-  'os_compute_api:os-flavor-access': ADMIN,
-  'os_compute_api:os-flavor-access:add_tenant_access': ADMIN,
-  'os_compute_api:os-flavor-access:remove_tenant_access': ADMIN,
-  'os_compute_api:os-flavor-extra-specs:create': ADMIN,
-  'os_compute_api:os-flavor-extra-specs:update': ADMIN,
-  'os_compute_api:os-flavor-extra-specs:delete': ADMIN,
-  'os_compute_api:os-flavor-extra-specs:index': READER,
-  'os_compute_api:os-flavor-extra-specs:show': READER,
-  'os_compute_api:limits': ANYBODY,
-  'os_compute_api:limits:other_project': ADMIN,
-  'os_compute_api:os-quota-sets:show': READER,
-  'os_compute_api:os-quota-sets:detail': READER,
-  'os_compute_api:os-quota-sets:defaults': ANYBODY,
-  'os_compute_api:extensions': ANYBODY,
-  'os_compute_api:os-keypairs:index': ADMIN_OR_SAME_USER,
-  'os_compute_api:os-keypairs:create': ADMIN_OR_SAME_USER,
-  'os_compute_api:os-keypairs:delete': ADMIN_OR_SAME_USER,
-  'os_compute_api:os-keypairs:show': ADMIN_OR_SAME_USER,
-  'os_compute_api:os-volumes-attachments:index': READER,
-  'os_compute_api:os-volumes-attachments:show': READER,
-  'os_compute_api:os-volumes-attachments:create': MEMBER,
-  'os_compute_api:os-volumes-attachments:delete': MEMBER,
-  'os_compute_api:os-instance-actions:list': READER,
-  'os_compute_api:os-instance-actions:show': READER,
-  'os_compute_api:os-instance-actions:events': ADMIN,
-  'os_compute_api:os-instance-actions:events:details': ADMIN,
-  'os_compute_api:os-services:list': ADMIN,
-  'os_compute_api:os-services:update': ADMIN,
-  'os_compute_api:os-services:delete': ADMIN,
-  'os_compute_api:os-hypervisors:list': ADMIN,
-  'os_compute_api:os-hypervisors:list-detail': ADMIN,
-  'os_compute_api:os-hypervisors:show': ADMIN,
-  'os_compute_api:os-hypervisors:uptime': ADMIN,
-  'os_compute_api:os-hypervisors:search': ADMIN,
-  'os_compute_api:os-hypervisors:servers': ADMIN,
-  'os_compute_api:os-hypervisors:statistics': ADMIN,
-  'os_compute_api:os-availability-zone:list': ANYBODY,
-  'os_compute_api:os-availability-zone:detail': ADMIN,
-  'os_compute_api:os-aggregates:index': ADMIN,
-} as const satisfies Record<string, Rule>;
-export type RuleName = keyof typeof RULES;
-
-export const allows = (context: RequestContext, rule: RuleName, target: PolicyTarget): boolean =>
-  RULES[rule](context, target);
-
-/** Throws the 403 when the rule does not allow it. */
-export function authorize(context: RequestContext, rule: RuleName, target: PolicyTarget): void {
-  if (!allows(context, rule, target)) {
-    throw new ApiFault(403, `Policy doesn't allow ${rule} to be performed.`);
-  }
+/**
+ * Throws the 403 when the rule does not allow it. To be called before anything is changed: when another server has to be
+ * asked, what it throws makes the request begin anew with the answer in hand (policy-server.interceptor.ts).
+ */
+export function authorize({ judge }: Judged, rule: RuleName, target: PolicyTarget): void {
+  if (!judge.authorizes(rule, target)) throw new ApiFault(403, `Policy doesn't allow ${rule} to be performed.`);
 }

@@ -3,11 +3,16 @@ import type { RequestId } from '@novella/core';
 import type { Requester } from '@novella/persistence';
 import type { FastifyRequest } from 'fastify';
 import type { Identity } from './identity.js';
+import type { Judge } from './judge.js';
 import type { Links } from './links.js';
 import type { Microversion } from './microversion.js';
 
 /** Who asks. Made once per request, by the hook in request-hooks.ts. */
 export interface RequestContext extends Identity {
+  /** By the rule `context_is_admin`. */
+  readonly isAdmin: boolean;
+  /** By which rules, see policy.ts. */
+  readonly judge: Judge;
   readonly requestId: RequestId;
   /** X-OpenStack-Request-ID of the caller; logged and passed on, never our own id. */
   readonly globalRequestId: RequestId | null;

@@ -202,7 +202,10 @@ describe('GET /health', () => {
     const answer = await broken.ask('GET', '/health', { as: null });
     await broken.close();
     expect(answer.code).toBe(503);
-    expect(answer.json).toMatchObject({ ready: false, parts: [{ name: 'database', state: 'not-ready' }] });
+    expect(answer.json).toMatchObject({
+      ready: false,
+      parts: expect.arrayContaining([expect.objectContaining({ name: 'database', state: 'not-ready' })]),
+    });
   });
 });
 

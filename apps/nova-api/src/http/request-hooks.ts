@@ -1,8 +1,10 @@
 import { isRequestId, type Log, type Random, type RequestId } from '@novella/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { NovaPolicy } from '@novella/policy';
 import type { NovaApiConfig } from '../nova-api.config.js';
 import type { Authenticated, Authenticator } from './authenticator.js';
 import { ApiFault } from './fault.js';
+import { Judge } from './judge.js';
 import { linkBase, linksFor } from './links.js';
 import {
   formatMicroversion,
@@ -25,13 +27,14 @@ const requestIds = new WeakMap<FastifyRequest, RequestId>();
 export interface RequestHooksIo {
   readonly config: NovaApiConfig;
   readonly authenticator: Authenticator;
+  readonly policy: NovaPolicy;
   readonly random: Random;
   readonly log: Log;
 }
 
 export function installRequestHooks(
   fastify: FastifyInstance,
-  { config, authenticator, random, log }: RequestHooksIo,
+  { config, authenticator, policy, random, log }: RequestHooksIo,
 ): void {
   fastify.decorateRequest('call', null);
   // Bodies stay text until the microversion is agreed; only then is it time to complain about them.
@@ -54,7 +57,7 @@ export function installRequestHooks(
     if (request.is404) return;
     const microversion = requested.legacy ? MIN_MICROVERSION : agreeOnMicroversion(request, reply);
     request.call = {
-      context: contextOf(request, authenticated),
+      context: contextOf(request, authenticated, policy),
       microversion,
       legacy: requested.legacy,
       links: linksFor(linkBase(request, config), requested),
@@ -123,12 +126,16 @@ function authenticate(authenticator: Authenticator, request: FastifyRequest, ver
 function contextOf(
   request: FastifyRequest,
   { identity, token }: Extract<Authenticated, { kind: 'identified' }>,
+  policy: NovaPolicy,
 ): RequestContext {
   const requestId = requestIds.get(request);
   if (requestId === undefined) throw new Error('a resource request has no request id');
   const globalId = one(request.headers['x-openstack-request-id']);
+  const judge = new Judge(policy.rules(), identity);
   return {
     ...identity,
+    isAdmin: judge.isAdmin,
+    judge,
     requestId,
     globalRequestId: globalId !== undefined && isRequestId(globalId) ? globalId : null,
     token,

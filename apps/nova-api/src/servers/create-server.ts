@@ -1,11 +1,12 @@
 import { NovellaError, type Random } from '@novella/core';
-import type { ImageService } from '@novella/image';
 import { ApiFault } from '../http/fault.js';
 import { type PolicyTarget, authorize } from '../http/policy.js';
 import { type ApiCall, requesterOf } from '../http/request-context.js';
+import type { ImageApi } from '../image-api.js';
 import { reserveAtCinder, type ReserveIo } from '../volume-attachments/reserve-at-cinder.js';
 import type { CreateServerDto, ServerDto } from './create-server.dto.js';
 import { type CreateFacts, decideCreate, type NewServer } from './decide-create.js';
+import { NO_IMAGES, readImages } from './read-images.js';
 import { readServerRequest, type ServerRequest } from './server-request.js';
 
 /**
@@ -13,7 +14,7 @@ import { readServerRequest, type ServerRequest } from './server-request.js';
  * Cinder in the user's name, let the engine begin. A refusal by Cinder leaves nothing behind.
  */
 export interface CreateServerIo extends ReserveIo {
-  readonly images: ImageService;
+  readonly images: ImageApi;
   readonly random: Random;
 }
 
@@ -59,12 +60,12 @@ function authorizeCreate({ context }: ApiCall, server: ServerDto): void {
 }
 
 async function readFacts(io: CreateServerIo, request: ServerRequest, { context }: ApiCall): Promise<CreateFacts> {
-  const [flavor, image, volumes] = await Promise.all([
+  const [flavor, images, volumes] = await Promise.all([
     io.store.flavor(request.flavorRef),
-    request.imageRef === null ? null : io.images.image(request.imageRef),
+    request.imageRef === null ? NO_IMAGES : readImages(io.images, request.imageRef, context),
     Promise.all(request.volumes.map(({ volumeId }) => io.cinder.volume(volumeId, context))).catch(asBadRequest),
   ]);
-  return { flavor, image, volumes: new Map(volumes.map((volume) => [volume.id, volume])) };
+  return { flavor, images, volumes: new Map(volumes.map((volume) => [volume.id, volume])) };
 }
 
 /** A volume that is not there is a wrong body here, not a wrong URL. */

@@ -9,13 +9,13 @@ import type { ApiCall } from '../http/request-context.js';
 import { whyNotAttachable } from '../volume-attachments/decide-attach.js';
 import { heededDevice } from '../volume-attachments/device-name.js';
 import type { VolumeFacts } from '../volume-api.js';
+import { bootImagesOf, imageNotFound, type RequestedImages } from './read-images.js';
 import type { ServerRequest } from './server-request.js';
 
 /** Whether the server can be made of what was found, and what to write. Mirrors nova:nova/compute/api.py create. */
 export interface CreateFacts {
   readonly flavor: ListedFlavor | null;
-  /** null when none was asked for or there is none. */
-  readonly image: Image | null;
+  readonly images: RequestedImages;
   readonly volumes: ReadonlyMap<VolumeId, VolumeFacts>;
 }
 
@@ -32,7 +32,7 @@ export function decideCreate(
 ): NewServer {
   const flavor = usableFlavor(request.flavorRef, facts, call);
   if (request.imageRef === null) checkBootVolume(request, facts, flavor);
-  else checkImage(request.imageRef, facts.image, flavor, call);
+  else checkImage(request.imageRef, facts.images.image, flavor, call);
   const diskBus = rootBus(request, facts);
   const { context } = call;
   // Rules may allow it to a caller without a project; but a server is somebody's.
@@ -46,6 +46,7 @@ export function decideCreate(
       description: request.description,
       flavor,
       imageRef: request.imageRef,
+      bootImages: bootImagesOf(facts.images),
       diskBus,
       metadata: request.metadata,
       availabilityZone: request.availabilityZone,
@@ -85,7 +86,7 @@ function checkImage(
   flavor: Flavor,
   { context }: Pick<ApiCall, 'context'>,
 ): void {
-  if (image === null) throw new ApiFault(400, `Image ${imageRef} could not be found.`);
+  if (image === null) imageNotFound(imageRef);
   if (image.minMemoryMib > flavor.memoryMib) {
     throw memoryTooSmall();
   }
@@ -95,8 +96,13 @@ function checkImage(
     throw new ApiFault(403, 'Only volume-backed servers are allowed for flavors with zero disk.');
   }
   const root = gibToBytes(gib(flavor.rootGib));
-  if (image.minDiskGib > flavor.rootGib || image.size > root) {
-    throw new ApiFault(400, "Flavor's disk is too small for requested image.");
+  if (image.size > root) {
+    const sizes = `Flavor disk is ${root} bytes, image is ${image.size} bytes.`;
+    throw new ApiFault(400, `Flavor's disk is too small for requested image. ${sizes}`);
+  }
+  if (image.minDiskGib > flavor.rootGib) {
+    const sizes = `Flavor disk is ${root} bytes, minimum size is ${gibToBytes(gib(image.minDiskGib))} bytes.`;
+    throw new ApiFault(400, `Flavor's disk is smaller than the minimum size specified in image metadata. ${sizes}`);
   }
 }
 
@@ -112,7 +118,7 @@ const memoryTooSmall = (): ApiFault => new ApiFault(400, "Flavor's memory is too
 
 /** What the mapping asks for, else what the image says: the server's own, or the one that its boot volume was made of. */
 function rootBus(request: ServerRequest, facts: CreateFacts): 'virtio' | 'scsi' {
-  if (facts.image !== null) return facts.image.properties.diskBus;
+  if (facts.images.image !== null) return facts.images.image.properties.diskBus;
   const boot = request.volumes.find(({ bootIndex }) => bootIndex === 0);
   if (boot === undefined || boot.bus !== null) return boot?.bus ?? 'virtio';
   const bus = volumeOf(facts, boot.volumeId).imageMetadata['hw_disk_bus'] ?? 'virtio';

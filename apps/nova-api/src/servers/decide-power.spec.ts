@@ -22,7 +22,15 @@ const ALLOWED: Record<PowerAction, string[]> = {
     `${vmState}/null`,
     `${vmState}/rebooting`,
     `${vmState}/rebooting_hard`,
+    `${vmState}/pausing`,
+    `${vmState}/unpausing`,
+    `${vmState}/suspending`,
+    `${vmState}/resuming`,
   ]),
+  pause: ['active/null'],
+  unpause: ['paused/null'],
+  suspend: ['active/null'],
+  resume: ['suspended/null'],
 };
 
 describe('whyNotPower', () => {
@@ -40,6 +48,10 @@ describe('whyNotPower', () => {
     ['stop', 'active', 'powering-off', `Cannot 'stop' instance ${ID} while it is in task_state powering-off`],
     ['start', 'active', 'deleting', `Cannot 'start' instance ${ID} while it is in vm_state active`],
     ['soft-reboot', 'active', 'rebooting', `Cannot 'reboot' instance ${ID} while it is in task_state rebooting`],
+    ['pause', 'paused', null, `Cannot 'pause' instance ${ID} while it is in vm_state paused`],
+    ['unpause', 'paused', 'deleting', `Cannot 'unpause' instance ${ID} while it is in task_state deleting`],
+    ['suspend', 'active', 'pausing', `Cannot 'suspend' instance ${ID} while it is in task_state pausing`],
+    ['resume', 'stopped', null, `Cannot 'resume' instance ${ID} while it is in vm_state stopped`],
     ['hard-reboot', 'building', 'spawning', `Cannot 'reboot' instance ${ID} while it is in vm_state building`],
   ])('%s of %s/%s: %s', (action, vmState, taskState, message) => {
     expect(whyNotPower(action, server(vmState, taskState))).toMatchObject({ status: 409, message });
@@ -51,7 +63,7 @@ describe('whyNotPower', () => {
     expect(whyNotPower('stop', never)).toMatchObject({ status: 409, message });
   });
 
-  it('says that a server without a host is not ready, before its state; a reboot says it after', () => {
+  it('says that a server without a host is not ready, before its state; all but start and stop say it after', () => {
     const nowhere = { host: null, launchedAt: null };
     const notReady = { status: 409, message: `Instance ${ID} is not ready` };
     expect(whyNotPower('start', server('building', 'scheduling', nowhere))).toMatchObject(notReady);
@@ -59,5 +71,8 @@ describe('whyNotPower', () => {
     expect(whyNotPower('hard-reboot', server('error', null, { host: null }))).toMatchObject(notReady);
     const inState = { message: `Cannot 'reboot' instance ${ID} while it is in vm_state building` };
     expect(whyNotPower('hard-reboot', server('building', 'scheduling', nowhere))).toMatchObject(inState);
+    const building = { message: `Cannot 'suspend' instance ${ID} while it is in vm_state building` };
+    expect(whyNotPower('suspend', server('building', 'scheduling', nowhere))).toMatchObject(building);
+    expect(whyNotPower('pause', server('active', null, { host: null }))).toMatchObject(notReady);
   });
 });

@@ -5,7 +5,7 @@ import type { NovaApiPorts } from '../ports.js';
 import { POWER_ACTIONS, type PowerAction, whyNotPower } from './decide-power.js';
 import { invalidState, noSuchServer, notReady, whyNotNow } from './instance-state.js';
 
-/** os-start, os-stop, reboot: decide from the server as it was read, let the store have the last word, wake the engine. */
+/** os-start, os-stop, reboot, pause, unpause, suspend, resume: decide from the server as it was read, let the store have the last word, wake the engine. */
 export async function requestPower(
   io: Pick<NovaApiPorts, 'store' | 'hint'>,
   { context }: Pick<ApiCall, 'context'>,

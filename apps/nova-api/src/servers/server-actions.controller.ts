@@ -35,6 +35,12 @@ export class ServerActionsController {
         const how = type.toUpperCase() === 'HARD' ? 'hard-reboot' : 'soft-reboot';
         return this.power(call, id, how, 'os_compute_api:servers:reboot');
       }
+      case 'pause':
+      case 'unpause':
+        return this.power(call, id, action, `os_compute_api:os-pause-server:${action}`);
+      case 'suspend':
+      case 'resume':
+        return this.power(call, id, action, `os_compute_api:os-suspend-server:${action}`);
       case 'os-getConsoleOutput': {
         const { length } = parseBody(ConsoleOutputBody, body, call)['os-getConsoleOutput'];
         const server = await this.server(call, id, 'os_compute_api:os-console-output');

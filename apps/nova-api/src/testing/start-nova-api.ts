@@ -3,6 +3,7 @@ import {
   type Clock,
   type ErrorCode,
   type HostName,
+  type Log,
   millis,
   minutes,
   NovellaError,
@@ -15,9 +16,11 @@ import type { Image } from '@novella/image';
 import { type Flavor, openMemoryStore, type Service, type ServiceReportInput, type Store } from '@novella/persistence';
 import { systemRandom } from '@novella/service-kit';
 import { createNovaApi } from '../create-nova-api.js';
-import type { Authenticator } from '../http/authenticator.js';
 import { noauth2 } from '../http/noauth2.js';
+import type { ImageUser } from '../image-api.js';
 import type { NovaApiConfig } from '../nova-api.config.js';
+import { policyInCode } from '../open-policy.js';
+import type { NovaApiPorts } from '../ports.js';
 import type { AnswerJson } from './answer-json.js';
 import { HostSimulator } from './host-simulator.js';
 import { VolumeSimulator } from './volume-simulator.js';
@@ -65,7 +68,7 @@ export type TestApi = Awaited<ReturnType<typeof startNovaApi>>;
 export async function startNovaApi(
   overrides: Partial<NovaApiConfig> = {},
   changeStore: (store: Store) => Store = same,
-  authenticator: Authenticator = noauth2,
+  ports: Partial<NovaApiPorts> = {},
 ) {
   const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
   await store.createFlavor(FLAVOR);
@@ -73,25 +76,36 @@ export async function startNovaApi(
   const hosts = new HostSimulator();
   const removed: RemovedHosts = { hosts: [], fault: null };
   const images = new Map<string, Image>([[IMAGE, image()]]);
+  const imageFaults = new Map<string, NovellaError>();
+  const imagesAsked: { readonly id: string; readonly user: ImageUser }[] = [];
   const logged: unknown[] = [];
   const told: unknown[] = [];
   let hints = 0;
+  const log: Log = {
+    debug: ignore,
+    info: (_, facts) => told.push(facts),
+    warn: (_, facts) => logged.push(facts),
+    error: (_, facts) => logged.push(facts),
+  };
   const app = await createNovaApi({
     config: { ...CONFIG, ...overrides },
-    authenticator,
+    authenticator: noauth2,
+    ...policyInCode({ clock: tickingClock(), log }),
     store: changeStore(store),
     cinder,
-    images: { image: (id) => Promise.resolve(images.get(id) ?? null) },
+    images: {
+      image: (id, user) => {
+        imagesAsked.push({ id, user });
+        const fault = imageFaults.get(id);
+        return fault === undefined ? Promise.resolve(images.get(id) ?? null) : Promise.reject(fault);
+      },
+    },
     hint: () => (hints += 1),
     compute: hosts.client,
     conductor: { remove_host: (args) => removeHost(removed, args.host) },
-    log: {
-      debug: ignore,
-      info: (_, facts) => told.push(facts),
-      warn: (_, facts) => logged.push(facts),
-      error: (_, facts) => logged.push(facts),
-    },
+    log,
     random: systemRandom,
+    ...ports,
   });
 
   async function ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, options: AskOptions = {}) {
@@ -119,6 +133,8 @@ export async function startNovaApi(
     hosts,
     removed,
     images,
+    imageFaults,
+    imagesAsked,
     logged,
     told,
     hints: () => hints,
@@ -196,11 +212,11 @@ export const image = (changes: Partial<Image> = {}): Image => ({
   id: IMAGE,
   name: 'cirros',
   diskFormat: 'qcow2',
-  path: '/images/cirros',
   size: bytes(20_000_000),
   minDiskGib: 0,
   minMemoryMib: 0,
   properties: { kernelId: null, ramdiskId: null, commandLine: null, diskBus: 'virtio' },
+  remote: null,
   ...changes,
 });
 

@@ -1,5 +1,7 @@
+import type { OperationKind, TaskState } from '@novella/core';
 import type { Operation } from '../records.js';
 import type { RecordChanges } from '../store.js';
+import { TASK_OF_ONE_KIND } from '../transition-facts.js';
 import type { Tables } from './tables.js';
 
 /** Writes what changes beside an operation; only rows of its own server. */
@@ -13,7 +15,8 @@ function changeInstance(db: Tables, operation: Operation, change: NonNullable<Re
   if (row === undefined) return;
   const now = db.now();
   const deleted = change.deleted === true;
-  const keepsTask = change.taskState === undefined || row.taskState === 'deleting';
+  const taskOf = (TASK_OF_ONE_KIND as Partial<Record<TaskState | 'none', OperationKind>>)[row.taskState ?? 'none'];
+  const keepsTask = change.taskState === undefined || (taskOf ?? operation.kind) !== operation.kind;
   db.instances.set(row.id, {
     ...row,
     vmState: deleted ? 'deleted' : (change.vmState ?? row.vmState),

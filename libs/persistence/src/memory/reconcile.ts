@@ -33,8 +33,8 @@ export function attachedVolumes(
         .openOperationsOf(server.id)
         .some((row) => row.volumeId === null || row.volumeId === mapping.volumeId);
       if (server.host === null || busy || (onHost !== null && server.host !== onHost)) return [];
-      const { host, projectId } = server;
-      return [{ mapping: toMapping(mapping), projectId, host, refused: mapping.refused }];
+      const { host, projectId, powerState } = server;
+      return [{ mapping: toMapping(mapping), projectId, host, powerState, refused: mapping.refused }];
     })
     .slice(0, limit);
 }

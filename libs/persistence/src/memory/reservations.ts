@@ -9,7 +9,7 @@ import {
 } from '@novella/core';
 import { assignDevices, firstFreeDevice, rootDevices } from '../devices.js';
 import type { ApiStore, NewBlockDeviceMapping, NewInstance, Requester } from '../store.js';
-import { ATTACHABLE } from '../transition-facts.js';
+import { DISKS_CHANGE } from '../transition-facts.js';
 import { newOperation } from './new-operation.js';
 import { appended, isOpen, type MappingRow, type OperationRow, type Tables, toInstance, toMapping } from './tables.js';
 
@@ -85,7 +85,7 @@ export function reserveAttachment(
 ): Reserved {
   const server = db.instances.get(input.serverId);
   if (server === undefined || server.deletedAt !== null) return { kind: 'server-not-found' };
-  if (server.taskState !== null || !ATTACHABLE.includes(server.vmState)) return { kind: 'server-busy' };
+  if (server.taskState !== null || !DISKS_CHANGE.includes(server.vmState)) return { kind: 'server-busy' };
   const present = db.mappingsOf(server.id);
   if (present.some((mapping) => mapping.volumeId === input.mapping.volumeId)) return { kind: 'already-attached' };
   const taken = new Set([...rootDevices(server, present), ...present.map((mapping) => mapping.device)]);

@@ -1,6 +1,13 @@
 import type { ErrorRecord, ServerId, VolumeId } from '@novella/core';
 import type { ApiStore, Requester } from '../store.js';
-import { detachRefusal, ENDED_BY_DELETE, SERVER_DELETED, VOLUME_DETACHED } from '../transition-facts.js';
+import {
+  detachRefusal,
+  ENDED_BY_DELETE,
+  ENDED_BY_REBOOT,
+  SERVER_DELETED,
+  SERVER_REBOOTED,
+  VOLUME_DETACHED,
+} from '../transition-facts.js';
 import { newOperation } from './new-operation.js';
 import { finishedAction, oneMore } from './requests.js';
 import { appended, type InstanceRow, type OperationRow, type Tables } from './tables.js';
@@ -39,6 +46,11 @@ export function requestPower(db: Tables, input: Parameters<ApiStore['requestPowe
   if (!allowed) return { kind: 'wrong-state', vmState, taskState };
   if (server.host === null) return { kind: 'no-host' };
   db.instances.set(server.id, { ...server, taskState: input.taskState, updatedAt: db.now() });
+  if (kind === 'reboot') {
+    for (const row of db.openOperationsOf(server.id)) {
+      if (ENDED_BY_REBOOT.includes(row.kind)) endUnstarted(db, row, SERVER_REBOOTED);
+    }
+  }
   oneMore(db, { kind, server, volumeId: null, initiator: 'user', request }, input.requester);
   return { kind: 'accepted' };
 }

@@ -138,7 +138,8 @@ export function end(db: Tables, operation: Operation, input: Input<'end'>): Oper
   db.changeActions(row, (action) => (action.seq > row.decidedSeq ? action : finishedAction(action, row, now, error)));
   for (const other of db.operations.values()) {
     const near = other.serverId === row.serverId || (row.volumeId !== null && other.volumeId === row.volumeId);
-    const wakes = near && other.id !== row.id && other.state === 'waiting' && other.waitingFor === 'server-task';
+    const waits = other.waitingFor === 'server-task' || other.waitingFor === 'guest-start';
+    const wakes = near && other.id !== row.id && other.state === 'waiting' && waits;
     if (wakes) db.operations.set(other.id, { ...other, nextAt: now });
   }
   const note = error?.code ?? input.result;

@@ -1,4 +1,5 @@
 import type { RecordChanges } from '../store.js';
+import { TASK_OF_ONE_KIND } from '../transition-facts.js';
 
 /**
  * What changes beside an operation, as further parts of the statement that changes the operation: `changed` holds the
@@ -10,7 +11,8 @@ export const INSTANCE_CHANGE = (parameter: string, keepsTask: string): string =>
     update instance i set
       vm_state = case when c.deleted then 'deleted' else coalesce(c.vm_state, i.vm_state) end,
       task_state = case when c.deleted then null
-        when c.sets_task_state and i.task_state is distinct from 'deleting' and not (${keepsTask}) then c.task_state
+        when c.sets_task_state and coalesce('${JSON.stringify(TASK_OF_ONE_KIND)}'::jsonb ->> i.task_state, changed.kind) = changed.kind
+          and not (${keepsTask}) then c.task_state
         else i.task_state end,
       power_state = coalesce(c.power_state, i.power_state),
       fault = case when c.fault is null then i.fault else c.fault || jsonb_build_object('created', now()) end,

@@ -11,6 +11,7 @@ import { OperationRow } from './entities/operation.entity.js';
 import { ServiceRow } from './entities/service.entity.js';
 import { Initial1700000000000 } from './migrations/1700000000000-initial.js';
 import { ThreeHosts1700000000001 } from './migrations/1700000000001-three-hosts.js';
+import { BootImages1700000000004 } from './migrations/1700000000004-boot-images.js';
 import { RequestersWithoutProject1700000000011 } from './migrations/1700000000011-requesters-without-project.js';
 import { KeyPairs1700000000021 } from './migrations/1700000000021-key-pairs.js';
 import { FlavorsAreManaged1700000000022 } from './migrations/1700000000022-flavors-are-managed.js';
@@ -26,6 +27,7 @@ export interface PoolOptions {
 export const MIGRATIONS = [
   Initial1700000000000,
   ThreeHosts1700000000001,
+  BootImages1700000000004,
   RequestersWithoutProject1700000000011,
   KeyPairs1700000000021,
   FlavorsAreManaged1700000000022,

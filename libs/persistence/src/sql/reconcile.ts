@@ -1,4 +1,4 @@
-import type { BlockDeviceMappingId, HostName, ProjectId, ServerId, VolumeId } from '@novella/core';
+import type { BlockDeviceMappingId, HostName, PowerState, ProjectId, ServerId, VolumeId } from '@novella/core';
 import type { AttachedVolume, Requester } from '../store.js';
 import type { Database } from './database.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
@@ -26,7 +26,7 @@ export async function openSystemExtend(
 }
 
 const ATTACHED = `
-  select m.*, i.host, i.project_id from block_device_mapping m join instance i on i.id = m.server_id
+  select m.*, i.host, i.project_id, i.power_state from block_device_mapping m join instance i on i.id = m.server_id
   where m.attached_at is not null and ($1::uuid is null or m.id > $1)
     and i.deleted_at is null and i.task_state is null and i.host is not null
     and ($3::text is null or i.host = $3)
@@ -40,15 +40,13 @@ export async function attachedVolumes(
   limit: number,
   onHost: HostName | null,
 ): Promise<AttachedVolume[]> {
-  const rows = await db.query<BlockDeviceMappingRow & { host: HostName; project_id: ProjectId }>(ATTACHED, [
-    after,
-    limit,
-    onHost,
-  ]);
+  type Row = BlockDeviceMappingRow & { host: HostName; project_id: ProjectId; power_state: PowerState };
+  const rows = await db.query<Row>(ATTACHED, [after, limit, onHost]);
   return rows.map((row) => ({
     mapping: toMapping(row),
     projectId: row.project_id,
     host: row.host,
+    powerState: row.power_state,
     refused: toRefused(row),
   }));
 }

@@ -1,5 +1,7 @@
 import type { ApiStore } from '../store.js';
 import type { Database } from './database.js';
+import { ENDED_BY_REBOOT, SERVER_REBOOTED } from '../transition-facts.js';
+import { endUnstarted } from './end-unstarted.js';
 import { joinOrOpenOperation } from './new-operation.js';
 import { lockedServer } from './reservations.js';
 
@@ -21,6 +23,9 @@ export function requestPower(db: Database, input: Input): Promise<Power> {
       input.taskState,
     ]);
     const volumeId = null;
+    if (kind === 'reboot') {
+      await endUnstarted(session, { serverId, volumeId, kinds: ENDED_BY_REBOOT, error: SERVER_REBOOTED });
+    }
     await joinOrOpenOperation(session, {
       kind,
       serverId,

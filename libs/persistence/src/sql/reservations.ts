@@ -9,7 +9,7 @@ import {
 } from '@novella/core';
 import { assignDevices, firstFreeDevice, rootDevices } from '../devices.js';
 import type { ApiStore, NewBlockDeviceMapping, NewInstance, Requester } from '../store.js';
-import { ATTACHABLE } from '../transition-facts.js';
+import { DISKS_CHANGE } from '../transition-facts.js';
 import type { Database, Session } from './database.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
 import type { InstanceRow } from './entities/instance.entity.js';
@@ -22,8 +22,8 @@ type Reserved = Awaited<ReturnType<ApiStore['reserveAttachment']>>;
 
 const INSERT_INSTANCE = `
   insert into instance (id, project_id, user_id, name, description, flavor, image_ref, disk_bus, metadata,
-    availability_zone, key_name, vm_state, task_state, power_state)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'building', 'scheduling', 'nostate')
+    availability_zone, key_name, boot_images, vm_state, task_state, power_state)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'building', 'scheduling', 'nostate')
   returning *`;
 
 export function createInstance(
@@ -51,6 +51,7 @@ export function createInstance(
       JSON.stringify(instance.metadata),
       instance.availabilityZone,
       instance.keyName,
+      instance.bootImages === null ? null : JSON.stringify(instance.bootImages),
     ]);
     const mappings = await insertMappings(session, instance.id, named);
     const operation = await openOperation(session, {
@@ -106,7 +107,7 @@ export function reserveAttachment(
   return db.transaction(async (session): Promise<Reserved> => {
     const server = await lockedServer(session, serverId);
     if (server === null) return { kind: 'server-not-found' };
-    if (server.task_state !== null || !ATTACHABLE.includes(server.vm_state)) return { kind: 'server-busy' };
+    if (server.task_state !== null || !DISKS_CHANGE.includes(server.vm_state)) return { kind: 'server-busy' };
     const rows = await session.query<BlockDeviceMappingRow>(`select * from block_device_mapping where server_id = $1`, [
       serverId,
     ]);

@@ -38,6 +38,7 @@ export function toInstance(row: InstanceRow | InJson<InstanceRow>): Instance {
     description: row.description,
     flavor: row.flavor,
     imageRef: row.image_ref,
+    bootImages: row.boot_images,
     diskBus: row.disk_bus,
     metadata: row.metadata,
     availabilityZone: row.availability_zone,

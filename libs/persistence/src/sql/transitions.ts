@@ -232,6 +232,6 @@ const WAKE_TASK_WAITERS = `
     where exists (select from changed) and w.state = 'waiting' and w.id in (
       select id from operation
       where (server_id = $3 or volume_id = (select volume_id from operation where id = $1))
-        and id <> $1 and state = 'waiting' and waiting_for = 'server-task'
+        and id <> $1 and state = 'waiting' and waiting_for in ('server-task', 'guest-start')
       for no key update skip locked)
   )`;

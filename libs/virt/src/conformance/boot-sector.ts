@@ -17,6 +17,14 @@ export const POWERS_OFF: MachineCode = [
   OUT_DX_AX,
 ];
 
+/** The sleep state in which memory is kept. */
+export const FALLS_ASLEEP: MachineCode = [
+  ...loadDx(CONTROL),
+  ...[0xb8, 0x00, 0x24], // mov ax, SLP_EN | SLP_TYP 1
+  OUT_DX_AX,
+  ...[0xf4, 0xeb, 0xfd], // again: hlt; jmp again
+];
+
 /** Powers off after so many ticks of the BIOS' timer, 55 ms each. */
 export const powersOffAfter = (ticks: number): MachineCode => [
   ...[0xb9, ticks & 0xff, ticks >> 8], // mov cx, ticks

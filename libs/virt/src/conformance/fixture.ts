@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from '@jest/globals';
 import { type Bytes, bytes, type ServerId, type VolumeId } from '@novella/core';
 import type { GuestDisk, GuestSpec, LiveResize, VirtDriver } from '../driver.js';
-import { bootSector, OBEYS_POWER_BUTTON } from './boot-sector.js';
+import { bootSector, FALLS_ASLEEP, type MachineCode, OBEYS_POWER_BUTTON } from './boot-sector.js';
 
 /** A driver under test, and what no driver offers but its hypervisor can do. */
 export interface DriverUnderTest {
@@ -14,6 +14,9 @@ export interface DriverUnderTest {
   powerOff(server: ServerId): Promise<void>;
   pause(server: ServerId): Promise<void>;
   resume(server: ServerId): Promise<void>;
+  save(server: ServerId): Promise<void>;
+  /** One that runs the code for it does so by itself. */
+  fallAsleep(server: ServerId): Promise<void>;
   /** Guests without an operating system are: they do not hear that they shall shut down. */
   makeDeaf(server: ServerId): Promise<void>;
   /** Answers what ends the job. */
@@ -101,10 +104,21 @@ export class DriverFixture {
   }
 
   /** A running guest that shuts down when it is asked. */
-  async obedient(): Promise<ServerId> {
+  obedient(): Promise<ServerId> {
+    return this.booted(OBEYS_POWER_BUTTON);
+  }
+
+  /** A guest that has put itself to sleep. */
+  async asleep(): Promise<ServerId> {
+    const server = await this.booted(FALLS_ASLEEP);
+    await this.under.fallAsleep(server);
+    return server;
+  }
+
+  private async booted(code: MachineCode): Promise<ServerId> {
     const server = this.newServer();
     const path = join(this.folder, `root-${server}`);
-    await writeFile(path, bootSector(OBEYS_POWER_BUTTON));
+    await writeFile(path, bootSector(code));
     await this.driver.createGuest(this.spec(server, { rootDisk: { path, format: 'raw', bus: 'virtio' } }));
     return server;
   }

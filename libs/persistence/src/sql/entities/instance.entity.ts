@@ -1,4 +1,4 @@
-import type { PowerState, ProjectId, ServerId, TaskState, UserId, VmState, HostName } from '@novella/core';
+import type { BootImages, PowerState, ProjectId, ServerId, TaskState, UserId, VmState, HostName } from '@novella/core';
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { Flavor } from '../../records.js';
 
@@ -12,6 +12,7 @@ export class InstanceRow {
   @Column('text', { nullable: true }) description!: string | null;
   @Column('jsonb') flavor!: Flavor;
   @Column('text', { nullable: true }) image_ref!: string | null;
+  @Column('jsonb', { nullable: true }) boot_images!: BootImages | null;
   @Column('text') disk_bus!: 'virtio' | 'scsi';
   @Column('jsonb') metadata!: Record<string, string>;
   @Column('text', { nullable: true }) availability_zone!: string | null;

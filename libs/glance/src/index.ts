@@ -1,0 +1,1 @@
+export { createGlanceClient, type GlanceAuth, type GlanceClient, type GlanceOptions } from './client.js';
