@@ -103,12 +103,13 @@ export function endInOrder(at: () => Stack): void {
 async function loadsOnlyWhatItNeeds({ api, conductor, compute }: Apps): Promise<void> {
   const hypervisors = ['@novella/virt', '@novella/libvirt', '@novella/brick', 'fast-xml-parser'];
   const databases = ['@novella/persistence', 'typeorm', 'pg', 'fastify', '@nestjs/platform-fastify', '@novella/cinder'];
+  const services = ['undici', '@novella/glance'];
   const [ofApi, ofConductor, ofCompute] = await Promise.all([api, conductor, compute].map((one) => one.packages()));
   const tests = ['@novella/testing', '@novella/sealing'];
   expect([ofApi, ofConductor, ofCompute].map((loaded) => loaded?.includes('amqplib'))).toEqual([true, true, true]);
   expect(ofApi?.filter((name) => [...hypervisors, ...tests].includes(name))).toEqual([]);
   expect(ofConductor?.filter((name) => [...hypervisors, 'fastify', '@novella/testing'].includes(name))).toEqual([]);
-  expect(ofCompute?.filter((name) => [...databases, '@novella/testing'].includes(name))).toEqual([]);
+  expect(ofCompute?.filter((name) => [...databases, ...services, '@novella/testing'].includes(name))).toEqual([]);
 }
 
 async function serving(program: Program): Promise<Program> {

@@ -156,6 +156,13 @@ export class Cloud {
     return id;
   }
 
+  /** An action of a server that was accepted, and has led to the status. */
+  async act(server: string, action: string, status: string): Promise<void> {
+    const answer = await this.nova('POST', `/servers/${server}/action`, { [action]: null });
+    if (answer.status !== 202) throw new Error(`no ${action}: ${JSON.stringify(answer)}`);
+    await waitUntil(async () => (await this.status(server)) === status, { what: `the server to be ${status}` });
+  }
+
   async status(server: string): Promise<string> {
     const { body } = await this.nova<{ server: { status: string } }>('GET', `/servers/${server}`);
     return body.server.status;

@@ -36,6 +36,34 @@ describe('a raw file on virtio-blk', () => {
     expect(body.volumeAttachments).toContainEqual(expect.objectContaining({ volumeId: volume, device: '/dev/vdb' }));
   }, 60_000);
 
+  it('grows while its server is paused: the guest sees it when it goes on', async () => {
+    const volume = await cloud.attachedVolume(server);
+    const before = (await cloud.extendsOf(server.id, 0)).length;
+    await cloud.act(server.id, 'pause', 'PAUSED');
+    await cloud.grow(volume, 2);
+    expect((await cloud.extendsOf(server.id, before + 1))[0]).toMatchObject(SUCCESS);
+    const paused = await cloud.hypervisor.guest(server.id as ServerId);
+    expect(paused?.powerState).toBe('paused');
+    expect(paused?.disks).toContainEqual(expect.objectContaining({ volume, guestBytes: 2 * GIB }));
+    await cloud.act(server.id, 'unpause', 'ACTIVE');
+    await server.guest.waitForSize(volume, bytes(2 * GIB));
+  }, 60_000);
+
+  it('grows while its server is suspended: the guest goes on where it was, and sees it', async () => {
+    const volume = await cloud.attachedVolume(server);
+    const before = (await cloud.extendsOf(server.id, 0)).length;
+    await cloud.act(server.id, 'suspend', 'SUSPENDED');
+    const path = `/servers/${server.id}/os-volume_attachments/${volume}`;
+    expect((await cloud.nova('DELETE', path)).status).toBe(409);
+    await cloud.grow(volume, 2);
+    expect((await cloud.extendsOf(server.id, before + 1))[0]).toMatchObject(SUCCESS);
+    await cloud.act(server.id, 'resume', 'ACTIVE');
+    await server.guest.waitForSize(volume, bytes(2 * GIB));
+    // It was told by an extend that the resume has opened.
+    expect((await cloud.extendsOf(server.id, before + 2)).slice(0, 2)).toMatchObject([SUCCESS, SUCCESS]);
+    expect(await server.guest.text()).not.toContain('GUEST ready');
+  }, 60_000);
+
   it('grows under a server that boots from it, as does its record', async () => {
     const volume = await cloud.volume();
     await cloud.volumes('POST', `/volumes/${volume}/action`, { 'os-set_bootable': { bootable: true } });

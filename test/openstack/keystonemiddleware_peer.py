@@ -29,7 +29,7 @@ SAID = {
 
 def application(environ, start_response):
     def roles(name):
-        return sorted({role.lower() for role in environ.get(name, '').split(',') if role})
+        return sorted({role for role in environ.get(name, '').split(',') if role})
     # A header that was set to nothing arrives as the word None.
     said = {name: environ[header] if environ.get(header) not in (None, 'None') else None
             for name, header in SAID.items()}

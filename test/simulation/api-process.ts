@@ -92,7 +92,7 @@ export function startApi(deployment: DeploymentIo, name: string, run: number): {
       const body = {
         server: { name: 'built', flavorRef: FLAVOR, networks: 'none', block_device_mapping_v2: devices },
       } as const;
-      return (await createServer(io, callBy(request, rules), body)).created.instance.id;
+      return (await createServer(io, callBy(request, rules), body)).created.instances[0].id;
     },
   };
   return { running, api };

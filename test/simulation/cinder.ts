@@ -184,7 +184,15 @@ export class Cinder {
       answer(() => {
         const volume = this.find(id);
         const status = this.statusOf(volume);
-        return { id, status, size: volume.size, multiattach: false, bootable: true, imageMetadata: {} };
+        return {
+          id,
+          status,
+          size: volume.size,
+          multiattach: false,
+          bootable: true,
+          migrationStatus: null,
+          imageMetadata: {},
+        };
       }),
     createAttachment: (volume, server) =>
       answer(() => {

@@ -31,6 +31,8 @@ const PARKED_AFTER = seconds(120);
 /** All deadlines, backoffs, leases and two passes of the reconciler. */
 const ENDED_AFTER = minutes(45);
 const LOOK_EVERY = seconds(5);
+/** Every effect of a host ends by itself before that, so no deadline is further away. */
+const LONGEST_WAIT = minutes(15);
 
 /** One deployment, from its start over requests and faults until all has healed and ended. */
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Ran> {
@@ -113,7 +115,7 @@ async function mustBeParked(world: World): Promise<void> {
   })) {
     const next = state === 'waiting' ? nextAt : state === 'dispatched' ? deadline : new Date(now);
     const reason = state !== 'waiting' || waitingFor !== null;
-    if (next === null || !reason || next.getTime() > now + minutes(10))
+    if (next === null || !reason || next.getTime() > now + LONGEST_WAIT)
       world.wrong(`${kind} ${id} is parked without an end`);
   }
 }

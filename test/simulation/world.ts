@@ -141,7 +141,7 @@ export class World implements Watch {
   /** Also servers of which the client never heard. */
   async findServers(): Promise<void> {
     const found = await this.store.instances({ projectId: EVERY_PROJECT, limit: 1_000, marker: null });
-    if (found !== 'unknown-marker') for (const { id } of found) this.servers.add(id);
+    if (typeof found !== 'string') for (const { id } of found) this.servers.add(id);
   }
 
   wrong(what: string): void {

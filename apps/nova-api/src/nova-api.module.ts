@@ -17,6 +17,8 @@ import { QuotaSetsController } from './limits/quota-sets.controller.js';
 import { type NovaApiPorts, PORTS } from './ports.js';
 import { ExternalEventsController } from './server-external-events/external-events.controller.js';
 import { ServerActionsController } from './servers/server-actions.controller.js';
+import { ServerMetadataController } from './servers/server-metadata.controller.js';
+import { ServerTagsController } from './servers/server-tags.controller.js';
 import { ServersController } from './servers/servers.controller.js';
 import { ServicesController } from './services/services.controller.js';
 import { VersionsController } from './versions/versions.controller.js';
@@ -38,6 +40,8 @@ export class NovaApiModule {
         ExternalEventsController,
         ServersController,
         ServerActionsController,
+        ServerMetadataController,
+        ServerTagsController,
         VolumeAttachmentsController,
         InstanceActionsController,
         FlavorsController,

@@ -1,5 +1,5 @@
 import { seconds } from '@novella/core';
-import { httpAskRemote, novaDefaults, openNovaPolicy, PolicyError, type PolicyIo } from '@novella/policy';
+import { httpAskRemote, novaDefaults, openNovaPolicy, PolicyError, type PolicyIo, USUAL_POLICY } from '@novella/policy';
 import { ConfigError } from '@novella/service-kit';
 import type { NovaApiAppConfig } from './nova-api-app.config.js';
 import type { NovaApiPorts } from './ports.js';
@@ -16,7 +16,7 @@ export function openPolicy(config: Readonly<NovaApiAppConfig>, io: PolicyIo): Po
     if (!(error instanceof PolicyError)) throw error;
     throw new ConfigError(
       error.faults.map(({ path, line, problem }) => ({
-        key: path === config.policyFile ? 'NOVELLA_POLICY_FILE' : 'NOVELLA_POLICY_DIRS',
+        key: path === (config.policyFile ?? USUAL_POLICY.file) ? 'NOVELLA_POLICY_FILE' : 'NOVELLA_POLICY_DIRS',
         given: line === null ? path : `${path}:${line}`,
         problem,
       })),

@@ -1,6 +1,6 @@
 import type { ClientOf, computeRpc, conductorRpc } from '@novella/contracts';
 import type { HostName, Log, Random } from '@novella/core';
-import type { ApiStore, EngineStore, FlavorStore, HostStore, KeyPairStore } from '@novella/persistence';
+import type { ApiStore, EngineStore, FlavorStore, HostStore, KeyPairStore, ServerStore } from '@novella/persistence';
 import type { AskRemote, NovaPolicy } from '@novella/policy';
 import type { BrokerStanding } from '@novella/service-kit';
 import type { Authenticator } from './http/authenticator.js';
@@ -29,6 +29,7 @@ export interface NovaApiPorts {
   readonly random: Random;
 }
 export type NovaApiStore = ApiStore &
+  ServerStore &
   FlavorStore &
   KeyPairStore &
   Pick<EngineStore, 'wake'> &

@@ -28,6 +28,8 @@ export interface VolumeFacts {
   readonly size: GiB;
   readonly multiattach: boolean;
   readonly bootable: boolean;
+  /** Cinder's word while it moves the volume to another back end; null: it does not, or does not tell this user. */
+  readonly migrationStatus: string | null;
   /** Properties of the image that the volume was made of, by name; empty without one. */
   readonly imageMetadata: Readonly<Record<string, string>>;
 }

@@ -48,6 +48,8 @@ const volume = z
     encrypted: z.boolean(),
     availability_zone: z.string().nullish(),
     metadata: z.record(z.string(), z.string()),
+    /** Only told to administrators. */
+    migration_status: z.string().nullish(),
     /** Only of a volume that was made of an image. */
     volume_image_metadata: z.record(z.string(), z.unknown()).nullish(),
     attachments: z.array(
@@ -65,6 +67,8 @@ const volume = z
     encrypted: wire.encrypted,
     availabilityZone: wire.availability_zone ?? null,
     metadata: wire.metadata,
+    /** `migrating`, `completing` ...; null: it is not moved to another back end, or the caller is not told. */
+    migrationStatus: wire.migration_status || null,
     /** Properties of the image that the volume was made of, those that are text; empty without one. */
     imageMetadata: textsOf(wire.volume_image_metadata ?? {}),
     /** Completed attachments only: a reserved or attaching one is not in a volume's list. */

@@ -264,9 +264,19 @@ describe('what comes back', () => {
       encrypted: false,
       availabilityZone: 'nova',
       metadata: { a: 'b' },
+      migrationStatus: null,
       imageMetadata: {},
       attachments: [{ id: ATTACHMENT, server: SERVER, device: '/dev/vdb' }],
     });
+  });
+
+  it.each([
+    ['migrating', 'migrating'],
+    ['', null],
+    [null, null],
+  ])('reads the migration status %j as %j', async (migration_status, migrationStatus) => {
+    peer.script(answer(200, { volume: volumeBody({ migration_status }) }));
+    expect(await client.getVolume(VOLUME)).toMatchObject({ migrationStatus });
   });
 
   it('reads the properties of the image that a volume was made of, those that are text', async () => {

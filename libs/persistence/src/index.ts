@@ -12,22 +12,35 @@ export type {
 } from './records.js';
 export type { FlavorChange, FlavorStore, ListedFlavor } from './flavor-store.js';
 export type { KeyPair, KeyPairStore, NewKeyPair } from './key-pair-store.js';
-export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';
 export {
-  type ApiStore,
-  type AttachedVolume,
-  type EngineStore,
-  EVERY_PROJECT,
-  type HostStore,
-  type NewBlockDeviceMapping,
-  type NewInstance,
-  type OperationFacts,
-  type PostedEvent,
-  type RecordChanges,
-  type Requester,
+  type ChangeLimits,
+  type InstanceExtra,
+  type MetadataChange,
+  SERVER_SORT_KEYS,
+  type ServerChange,
   type ServerListQuery,
-  type ServiceReportInput,
-  type Store,
+  type ServerPattern,
+  type ServerSort,
+  type ServerSortKey,
+  type ServerStore,
+  type TagsChange,
+} from './server-store.js';
+export type { Requester } from './requester.js';
+export { EVERY_PROJECT } from './every-project.js';
+export { rootDeviceName } from './server-changes.js';
+export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';
+export type {
+  ApiStore,
+  AttachedVolume,
+  EngineStore,
+  HostStore,
+  NewBlockDeviceMapping,
+  NewInstance,
+  OperationFacts,
+  PostedEvent,
+  RecordChanges,
+  ServiceReportInput,
+  Store,
 } from './store.js';
 export { openMemoryStore } from './memory/memory-store.js';
 export { type MemoryStoreOptions } from './memory/tables.js';

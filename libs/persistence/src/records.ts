@@ -61,6 +61,24 @@ export interface Instance {
   readonly metadata: Readonly<Record<string, string>>;
   readonly availabilityZone: string | null;
   readonly keyName: string | null;
+  /** The guest's own name; from the server's, unless it was given. */
+  readonly hostname: string;
+  /** The same for all that one request has made, who differ in the index. */
+  readonly reservationId: string;
+  readonly launchIndex: number;
+  /** Where users say that it is reached; nobody looks whether that is so. */
+  readonly accessIpV4: string | null;
+  readonly accessIpV6: string | null;
+  readonly configDrive: boolean;
+  readonly autoDiskConfig: boolean;
+  /** Of the image; empty without. */
+  readonly kernelId: string;
+  readonly ramdiskId: string;
+  /** In order, each once. */
+  readonly tags: readonly string[];
+  /** By the project that owns it, or by an administrator from elsewhere; null: it is not locked. */
+  readonly lockedBy: 'owner' | 'admin' | null;
+  readonly lockedReason: string | null;
   readonly vmState: VmState;
   readonly taskState: TaskState | null;
   readonly powerState: PowerState;

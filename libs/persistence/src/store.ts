@@ -26,6 +26,8 @@ import type {
 import type { FlavorStore } from './flavor-store.js';
 import type { KeyPairStore } from './key-pair-store.js';
 import type { OperatorStore } from './operator-store.js';
+import type { Requester } from './requester.js';
+import type { ServerStore } from './server-store.js';
 import type {
   BlockDeviceMapping,
   Capacity,
@@ -45,20 +47,12 @@ import type {
  * Both are made with the time after which a silent service counts as down (`serviceDownTime`).
  * When the database cannot be reached they throw `database-unreachable`, and nothing was written or it was all written.
  */
-export interface Store extends ApiStore, FlavorStore, KeyPairStore, EngineStore, HostStore, OperatorStore {
+export interface Store extends ApiStore, ServerStore, FlavorStore, KeyPairStore, EngineStore, HostStore, OperatorStore {
   /** Waits for what is under way and lets go of all connections. */
   close(): Promise<void>;
 }
 
 // ---------------------------------------------------------------------------------------------------- nova-api
-
-/** Who asks, as it is written into instance actions. */
-export interface Requester {
-  readonly requestId: RequestId;
-  readonly userId: UserId;
-  /** null for a token without a project. */
-  readonly projectId: ProjectId | null;
-}
 
 export interface NewInstance {
   readonly id: ServerId;
@@ -73,6 +67,18 @@ export interface NewInstance {
   readonly metadata: Readonly<Record<string, string>>;
   readonly availabilityZone: string | null;
   readonly keyName: string | null;
+  readonly hostname: string;
+  readonly reservationId: string;
+  readonly launchIndex: number;
+  readonly accessIpV4: string | null;
+  readonly accessIpV6: string | null;
+  readonly configDrive: boolean;
+  readonly autoDiskConfig: boolean;
+  readonly kernelId: string;
+  readonly ramdiskId: string;
+  readonly tags: readonly string[];
+  readonly userData: string | null;
+  readonly keyData: string | null;
 }
 
 export interface NewBlockDeviceMapping {
@@ -102,19 +108,6 @@ export interface PostedEvent {
     | null;
 }
 
-/** Not null: a caller without a project must not see everybody's servers for that. */
-export const EVERY_PROJECT = Symbol('every project');
-
-export interface ServerListQuery {
-  readonly projectId: ProjectId | typeof EVERY_PROJECT;
-  readonly limit: number;
-  /** The id of the last server of the page before. */
-  readonly marker: ServerId | null;
-  readonly name?: string;
-  readonly vmStates?: readonly VmState[];
-  readonly host?: HostName;
-}
-
 export interface ApiStore {
   /** What a project, or one user in it, has: its undeleted servers and their flavors. */
   usage(of: { readonly projectId: ProjectId; readonly userId: UserId | null }): Promise<Usage>;
@@ -123,8 +116,6 @@ export interface ApiStore {
   instance(id: ServerId): Promise<Instance | null>;
   /** As `instance`, but deleted ones too: their actions can still be read. */
   instanceEvenDeleted(id: ServerId): Promise<Instance | null>;
-  /** Newest first (created_at, then id). `unknown-marker` when the marker is no server that the query could list. */
-  instances(query: ServerListQuery): Promise<Instance[] | 'unknown-marker'>;
   /** Of the mappings of many servers, in the order of their devices; one query. */
   blockDeviceMappings(servers: readonly ServerId[]): Promise<Map<ServerId, BlockDeviceMapping[]>>;
   /** What deciding the codes of external events needs, for many servers in one query. Deleted servers are left out. */
@@ -143,6 +134,9 @@ export interface ApiStore {
     requester: Requester;
     confirmWithin: Millis;
   }): Promise<{ instance: Instance; mappings: BlockDeviceMapping[]; operation: OperationId }>;
+
+  /** As createInstance for several servers without mappings, all or none of them. */
+  createInstances(input: { instances: readonly NewInstance[]; requester: Requester }): Promise<Instance[]>;
 
   /**
    * Reserves an attachment under the server's row lock: mapping, device name, attach operation (`waiting` for `api`),
@@ -181,6 +175,13 @@ export interface ApiStore {
         kind: 'server-not-found' | 'server-busy' | 'not-attached' | 'attaching' | 'root-device' | 'already-detaching';
       }
   >;
+
+  /** What its owner may change of an attachment: whether the volume is deleted with the server. */
+  updateAttachment(input: {
+    serverId: ServerId;
+    volumeId: VolumeId;
+    deleteOnTermination: boolean;
+  }): Promise<'updated' | 'not-attached'>;
 
   /**
    * Sets the task state and opens an operation of `kind` with its action, when the server is in one of `from`; else

@@ -30,6 +30,7 @@ describe('checks', () => {
 
   it('deny what the target lacks, whatever the caller is', () => {
     expect(decide('user_id:%(user_id)s', { user_id: 'u' })).toBe(false);
+    expect(decide('user_id:%(user_id)s', { user_id: null })).toBe(false);
     expect(decide('user_id:None', {})).toBe(false);
   });
 

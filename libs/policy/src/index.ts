@@ -1,6 +1,6 @@
 export type { Credentials, RemoteQuestion } from './compile.js';
 export type { EffectiveRule } from './effective-rules.js';
-export { novaDefaults, type NovaPolicy, type NovaPolicySettings, openNovaPolicy } from './nova-policy.js';
+export { novaDefaults, type NovaPolicy, type NovaPolicySettings, openNovaPolicy, USUAL_POLICY } from './nova-policy.js';
 export { NOVA_RULES, type RuleName } from './nova-rules.js';
 export { Policy, type PolicyIo, type PolicyOptions } from './policy.js';
 export { faultText, PolicyError, type PolicyFault } from './policy-file.js';

@@ -12,8 +12,7 @@ export interface NovaPolicySettings {
 }
 
 /** Where it is looked for when nothing was said; there it may be absent. */
-const USUAL_FILE = '/etc/novella/policy.yaml';
-const USUAL_DIR = '/etc/novella/policy.d';
+export const USUAL_POLICY = { file: '/etc/novella/policy.yaml', dir: '/etc/novella/policy.d' } as const;
 
 /** Nova's rules as the operator's files change them. Throws PolicyError when those cannot be used. */
 export function openNovaPolicy(
@@ -21,8 +20,8 @@ export function openNovaPolicy(
   io: PolicyIo,
 ): NovaPolicy {
   const paths = {
-    file: { path: policyFile ?? USUAL_FILE, isRequired: policyFile !== undefined },
-    dirs: (policyDirs ?? [USUAL_DIR]).map((path) => ({ path, isRequired: policyDirs !== undefined })),
+    file: { path: policyFile ?? USUAL_POLICY.file, isRequired: policyFile !== undefined },
+    dirs: (policyDirs ?? [USUAL_POLICY.dir]).map((path) => ({ path, isRequired: policyDirs !== undefined })),
   };
   return new Policy<RuleName>({ ...IN_CODE, paths, enforceNewDefaults: policyNewDefaults }, io);
 }

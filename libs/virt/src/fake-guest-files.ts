@@ -12,7 +12,8 @@ const kept = z.object({
   disks: z.array(guestDisk),
   /** By volume. */
   guestBytes: z.record(z.string(), byteCount),
-  knownBytes: z.record(z.string(), byteCount),
+  /** Those that were kept before there was this know what they are shown. */
+  knownBytes: z.record(z.string(), byteCount).optional(),
   powerState: z.enum(POWER_STATES),
   run: z.number().nullable(),
   lastRun: z.number(),
@@ -39,7 +40,7 @@ export class FakeGuestFiles implements GuestKeep {
         ...rest,
         disks: new Map(disks.map((disk) => [disk.volume, disk])),
         guestBytes: byVolume(guestBytes),
-        knownBytes: byVolume(knownBytes),
+        knownBytes: byVolume(knownBytes ?? guestBytes),
       };
     });
   }

@@ -154,6 +154,36 @@ describe('LibvirtDriver with Linux guests', () => {
     },
   );
 
+  it('goes on from its saved memory, and sees what has grown meanwhile when it is told what QEMU shows already', async () => {
+    const { driver, server, console } = guest;
+    const never = new AbortController().signal;
+    const grown = [];
+    for (const [index, kind] of kinds.entries()) {
+      const volume = await newVolume(kind);
+      const disk = { ...volume.disk, device: `${kind.bus === 'scsi' ? 'sd' : 'vd'}${'hijklmno'.charAt(index)}` };
+      await driver.attachDisk(server, disk);
+      await console.waitForSize(disk.volume, mib(8));
+      grown.push({ ...volume, disk });
+    }
+    expect((await driver.suspendGuest(server, never)).powerState).toBe('saved');
+    for (const { disk, grow } of grown) {
+      await grow(mib(16));
+      if (disk.format === 'qcow2') {
+        await promisify(execFile)('qemu-img', ['resize', '-q', '-f', 'qcow2', disk.source.path, String(mib(16))]);
+      }
+    }
+    const resumed = await driver.resumeGuest(server, never);
+    expect(resumed.disks.map(({ guestBytes }) => guestBytes)).toEqual(kinds.map(() => mib(16)));
+    for (const { disk } of grown) {
+      expect(await resize(guest, disk.volume, 16)).toBe(mib(16));
+      await console.waitForSize(disk.volume, mib(16));
+    }
+    // Had it booted, it would have said so.
+    expect(await console.text()).not.toContain('GUEST ready');
+    for (const { disk } of grown) await driver.detachDisk(server, disk.volume);
+    expect((await driver.guest(server))?.disks).toEqual([]);
+  });
+
   it.each([
     ['virtio', 'file', 'one host', () => neighbour],
     ['scsi', 'file', 'two hosts', () => elsewhere],

@@ -38,6 +38,30 @@ export function detachTests({ store, sessions }: Subject): void {
     instance: await store().instance(server),
   });
 
+  describe('updateAttachment', () => {
+    it('sets whether the volume goes with its server, and nothing else', async () => {
+      const { server, mapping } = await attached();
+      for (const deleteOnTermination of [true, false]) {
+        const input = { serverId: server.id, volumeId: mapping.volumeId, deleteOnTermination };
+        expect(await store().updateAttachment(input)).toBe('updated');
+        expect(await mappingOf(store(), server.id, mapping.id)).toEqual({ ...mapping, deleteOnTermination });
+      }
+    });
+
+    it('knows only what is attached to that server', async () => {
+      const { server, mapping } = await attached();
+      const other = await activeServer(store());
+      for (const [one, volume] of [
+        [server.id, volumeId()],
+        [other.id, mapping.volumeId],
+      ] as const) {
+        const input = { serverId: one, volumeId: volume, deleteOnTermination: true };
+        expect(await store().updateAttachment(input)).toBe('not-attached');
+      }
+      expect(await mappingOf(store(), server.id, mapping.id)).toEqual(mapping);
+    });
+  });
+
   describe('requestDetach', () => {
     it('opens a queued detach with its action, and leaves the mapping', async () => {
       const { server, mapping } = await attached();

@@ -68,7 +68,7 @@ export async function sqlHarness(): Promise<StoreHarness> {
   return {
     fresh: async (sessions) => {
       while (stores.length < sessions) stores.push(await openTestStore(database.url));
-      await database.query(`truncate flavor, key_pair, instance, block_device_mapping, service, operation, instance_action,
+      await database.query(`truncate flavor, key_pair, instance, instance_extra, block_device_mapping, service, operation, instance_action,
         instance_action_event, external_event`);
       return stores.slice(0, sessions);
     },

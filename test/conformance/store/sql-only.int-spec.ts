@@ -34,6 +34,13 @@ describe('the SQL store', () => {
   afterEach(() => store.close());
   afterAll(() => database.close());
 
+  it('makes all servers of one request or none', async () => {
+    const twice = newInstance();
+    const made = store.createInstances({ instances: [newInstance(), twice, twice], requester: requester() });
+    await expect(made).rejects.toMatchObject({ code: 'internal' });
+    expect(await store.instance(twice.id)).toBeNull();
+  });
+
   it('has nothing left to migrate', async () => {
     expect(await migrate(database.url)).toEqual([]);
   });

@@ -136,8 +136,13 @@ describe('the SQL store and a Postgres that comes and goes', () => {
         proxy.set('hang');
         const told = await outcome;
         proxy.set('pass');
-        const written = (await direct.operations({ serverId: server.id, open: true, limit: 50 })).length;
-        const actions = (await direct.instanceActions(server.id)).length - 1;
+        const count = async () => ({
+          actions: (await direct.instanceActions(server.id)).length - 1,
+          written: (await direct.operations({ serverId: server.id, open: true, limit: 50 })).length,
+        });
+        // It may be committed between the two looks, but only once.
+        const first = await count();
+        const { written, actions } = first.written === first.actions ? first : await count();
         expect([0, 20]).toContain(written);
         expect(actions).toBe(written);
         if (told === 'done') expect(written).toBe(20);
@@ -211,12 +216,14 @@ describe('the SQL store and a Postgres that comes and goes', () => {
 
     it('is ahead of a release that knows fewer, and behind one that knows more', async () => {
       expect(await schemaState(postgres.url)).toBe('current');
-      await run('create table applied as select * from migration');
       await run(`insert into migration (timestamp, name) values (9999999999999, 'Newer9999999999999')`);
       expect(await schemaState(postgres.url)).toBe('ahead');
-      await run(`delete from migration where name <> 'Initial1700000000000'`);
+      await run(`delete from migration where name = 'Newer9999999999999'`);
+      expect(await schemaState(postgres.url)).toBe('current');
+      const last = `where id = (select max(id) from migration)`;
+      await run(`update migration set name = 'Other' || name ${last}`);
       expect(await schemaState(postgres.url)).toBe('behind');
-      await run(`insert into migration select * from applied where name <> 'Initial1700000000000'`);
+      await run(`update migration set name = replace(name, 'Other', '') ${last}`);
       expect(await schemaState(postgres.url)).toBe('current');
       await run('delete from migration');
       expect(await schemaState(postgres.url)).toBe('missing');

@@ -15,6 +15,8 @@ import { placingRaceTests } from './placing-races.js';
 import { powerTests } from './power.js';
 import { reconcileTests } from './reconcile.js';
 import { reservationTests } from './reservations.js';
+import { serverChangeTests } from './server-changes.js';
+import { serverListTests } from './server-list.js';
 import { serviceTests } from './services.js';
 import { endTests } from './endings.js';
 import { engineReadTests } from './engine-reads.js';
@@ -38,6 +40,8 @@ export function storeConformance(name: string, open: () => Promise<StoreHarness>
     flavorTests(subject);
     keyPairTests(subject);
     instanceTests(subject);
+    serverListTests(subject);
+    serverChangeTests(subject);
     reservationTests(subject);
     detachTests(subject);
     powerTests(subject);

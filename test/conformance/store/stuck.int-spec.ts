@@ -34,7 +34,7 @@ describe('novella-manage operation list --stuck', () => {
   });
   beforeEach(async () => {
     await database.query(`truncate flavor, instance, block_device_mapping, service, operation, instance_action,
-      instance_action_event, external_event`);
+      instance_action_event, external_event cascade`);
     store = await openTestStore(database.url);
   });
   afterEach(() => store.close());

@@ -93,6 +93,18 @@ export const newInstance = (changes: Partial<NewInstance> = {}): NewInstance => 
   metadata: {},
   availabilityZone: null,
   keyName: null,
+  hostname: 'server',
+  reservationId: 'r-1',
+  launchIndex: 0,
+  accessIpV4: null,
+  accessIpV6: null,
+  configDrive: false,
+  autoDiskConfig: false,
+  kernelId: '',
+  ramdiskId: '',
+  tags: [],
+  userData: null,
+  keyData: null,
   ...changes,
 });
 

@@ -107,8 +107,8 @@ export const HOST_MUTANTS: readonly Mutant[] = [
   {
     name: 'libvirt: a guest is not told once more',
     file: 'libs/virt/src/libvirt-resize.ts',
-    from: 'if (size < before.capacity)',
-    to: 'if (size <= before.capacity)',
+    from: 'if (size < before)',
+    to: 'if (size <= before)',
     caughtBy: { spec: 'libs/virt/src/libvirt-resize.spec.ts', tests: 'is told once more' },
   },
   {

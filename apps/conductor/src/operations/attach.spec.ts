@@ -137,7 +137,7 @@ describe('attach decides', () => {
     expect(decide({ rows, operation: at('on-host') })).toMatchObject({ do: 'wait', for: 'server-task' });
   });
 
-  it('to let a suspended server be resumed first, when its device is put in and when it is taken away', () => {
+  it('to let a suspended server be resumed first, when its device is put in and when it is taken away (rule 3.6g)', () => {
     const rows = facts({ instance: instance({ vmState: 'suspended' }) });
     expect(decide({ rows, operation: at('on-host') })).toMatchObject({ do: 'wait', for: 'guest-start' });
     const undone = decide({ rows, operation: at('off-host') });

@@ -65,7 +65,7 @@ describe('detach decides', () => {
     expect(decide({ operation: at('off-host'), rows })).toMatchObject({ do: 'wait', for: 'server-task' });
   });
 
-  it('to let a suspended server be resumed first, but not on a host that is fenced', () => {
+  it('to let a suspended server be resumed first, but not on a host that is fenced (rule 3.6g)', () => {
     const suspended = instance({ vmState: 'suspended' });
     const wait = decide({ operation: at('off-host'), rows: facts({ instance: suspended }) });
     expect(wait).toMatchObject({ do: 'wait', for: 'guest-start', step: 'off-host' });

@@ -86,19 +86,19 @@ export function readBackWithoutBoot(mappings: readonly BlockDeviceMapping[], dis
   };
 }
 
-/** Each mapping as it is with the overhead that was measured. */
+/** Each with the overhead that the host has found, which the record may not have yet. */
 function measured(mappings: readonly BlockDeviceMapping[], disks: readonly MeasuredDisk[]) {
   const byVolume = new Map(disks.map((disk) => [disk.volume, disk]));
   return mappings.flatMap((mapping) => {
     const disk = byVolume.get(mapping.volumeId);
     if (disk === undefined) return [];
-    const overhead = newOverhead(mapping, disk);
+    const overhead = overheadOf(mapping, disk);
     return [{ mapping: { ...mapping, ...overhead }, overhead, disk }];
   });
 }
 
-/** What the record does not have yet, and what the guest is to see less for it. */
-function newOverhead(mapping: BlockDeviceMapping, { overheadBytes = bytes(0) }: MeasuredDisk) {
+/** An overhead that the record does not have yet, and what the guest is to see less for it. */
+function overheadOf(mapping: BlockDeviceMapping, { overheadBytes = bytes(0) }: MeasuredDisk) {
   if (overheadBytes === mapping.overheadBytes) return {};
   return { overheadBytes, wantedBytes: bytes(mapping.wantedBytes + mapping.overheadBytes - overheadBytes) };
 }

@@ -219,7 +219,7 @@ describe('a guest that goes on, or stands still, with the memory that it had', (
   it.each([
     ['less', ONE],
     ['nothing', null],
-  ] as const)('has to be told when it is known to have seen %s, whatever is shown (rule 3.2c)', (_, seen) => {
+  ] as const)('has to be told when it is known to have seen %s, whatever is shown (rule 3.2e)', (_, seen) => {
     for (const kind of ['pause', 'unpause', 'resume'] as const) {
       expect(after(kind, known(seen), TWO)).toMatchObject({
         do: 'succeed',

@@ -17,6 +17,7 @@ export const SINCE = {
   'keypairs.type': minor(2),
   'servers.extended-attributes': minor(3),
   'servers.volumes-attached.delete-on-termination': minor(3),
+  'servers.list.ip6': minor(5),
   'flavors.no-access-to-public': minor(7),
   'servers.locked': minor(9),
   'keypairs.of-another-user': minor(10),
@@ -56,6 +57,8 @@ export const SINCE = {
   'servers.locked-reason': minor(73),
   'servers.create.requested-host': minor(74),
   'strict-queries': minor(75),
+  /** The answer to a change of a server has all that a GET has. */
+  'servers.update.shows-all': minor(75),
   'flavors.swap-number': minor(75),
   'hypervisors.empty-servers': minor(75),
   'events.power-update': minor(76),
@@ -63,13 +66,15 @@ export const SINCE = {
   'events.accelerator-request-bound': minor(82),
   'servers.list.more-filters': minor(83),
   'actions.event-details': minor(84),
+  /** What an attachment is can be sent back, and delete_on_termination be changed; before, PUT swaps volumes. */
+  'attachments.update': minor(85),
   'flavors.extra-specs-checked': minor(86),
   'hypervisors.uptime': minor(88),
   'attachments.ids': minor(89),
   'servers.hostname': minor(90),
   'keypairs.imported-only': minor(92),
   'events.volume-reimaged': minor(93),
-  'servers.create.hostname-fqdn': minor(94),
+  'servers.hostname-fqdn': minor(94),
   'servers.pinned-availability-zone': minor(96),
 } as const satisfies Record<string, Microversion>;
 
@@ -81,7 +86,7 @@ export const UNTIL = {
   /** What hosts have and use, and its sums; also the route of the uptime. */
   'hypervisors.capacity': minor(87),
   'keypairs.generation': minor(91),
-  'servers.create.hostname-short': minor(93),
+  'servers.hostname-short': minor(93),
 } as const satisfies Record<string, Microversion>;
 
 export type Change = keyof typeof SINCE;

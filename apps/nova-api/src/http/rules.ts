@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { Type } from 'class-transformer';
-import { IsDefined, ValidateBy, ValidateNested, type ValidationOptions } from 'class-validator';
+import { IsDefined, ValidateBy, ValidateIf, ValidateNested, type ValidationOptions } from 'class-validator';
 import { pythonRepr } from './python-repr.js';
 import { parseTime } from './timestamps.js';
 
@@ -58,6 +58,23 @@ export const PRINTABLE = /^[^\p{C}\p{Zl}\p{Zp}]*$/u;
 export const whyNotName: Why = (value) =>
   whyNotText({ min: 1, max: 255, pattern: /^(?!\p{Zs})[^\p{C}\p{Zl}\p{Zp}]*(?<!\p{Zs})$/u })(value);
 export const Name = (versions?: Versions): PropertyDecorator => Rule('name', whyNotName, versions);
+
+/** nova:nova/api/validation/parameter_types.py hostname and fqdn. */
+export const HOST_NAME = { min: 2, max: 63, pattern: /^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/ };
+export const FQDN = { min: 1, max: 255, pattern: /^[a-zA-Z0-9-._]*$/ };
+
+/** Of one of these families. */
+export const IpAddress = (families: readonly ((text: string) => boolean)[], versions?: Versions): PropertyDecorator =>
+  Rule(
+    'ip',
+    (value) =>
+      typeof value === 'string' && families.some((isFamily) => isFamily(value))
+        ? null
+        : `${pythonRepr(value)} is not an IP address`,
+    versions,
+  );
+
+export const whyNotTag = whyNotText({ min: 1, max: 60, pattern: /^[^,/]*$/ });
 
 export const OneOf = (words: readonly unknown[], versions?: Versions): PropertyDecorator =>
   Rule(
@@ -150,6 +167,12 @@ export const Anything = (versions?: Versions): PropertyDecorator => Rule('anythi
 /** A nested request class. */
 export const ObjectOf = (type: () => new () => object, versions: Versions = {}): PropertyDecorator =>
   applyDecorators(Rule('object', whyNotObject, versions), ValidateNested(versions), Type(type));
+
+export const ObjectOrNull = (type: () => new () => object, versions: Versions = {}): PropertyDecorator =>
+  applyDecorators(
+    ValidateIf((_, value) => value !== null, versions),
+    ObjectOf(type, versions),
+  );
 
 export const whyNotListOf =
   (item: Why, limits: { min?: number; max?: number } = {}): Why =>

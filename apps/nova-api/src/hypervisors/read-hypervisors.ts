@@ -85,14 +85,14 @@ async function serversOn({ store, config }: HypervisorsIo, host: HostName): Prom
   const servers: Instance[] = [];
   let marker: ServerId | null = null;
   for (;;) {
-    const page: Instance[] | 'unknown-marker' = await store.instances({
+    const page: Instance[] | 'unknown-marker' | 'bad-pattern' = await store.instances({
       projectId: EVERY_PROJECT,
-      host,
+      hosts: [host],
       limit: config.maxLimit,
       marker,
     });
-    // The server that was the marker has been deleted meanwhile: what was read is what there is to tell.
-    if (page === 'unknown-marker') return servers;
+    // The server that was the marker has been forgotten meanwhile: what was read is what there is to tell.
+    if (typeof page === 'string') return servers;
     servers.push(...page);
     if (page.length < config.maxLimit) return servers;
     marker = page.at(-1)?.id ?? null;

@@ -30,7 +30,7 @@ const create = (fields: object = {}) =>
   });
 const servers = async () => {
   const listed = await api.store.instances({ projectId: EVERY_PROJECT, limit: 100, marker: null });
-  if (listed === 'unknown-marker') throw new Error('no marker was given');
+  if (typeof listed === 'string') throw new Error(listed);
   return listed;
 };
 

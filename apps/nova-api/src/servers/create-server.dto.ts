@@ -5,6 +5,9 @@ import {
   AnyObject,
   Anything,
   Boolish,
+  FQDN,
+  HOST_NAME,
+  IpAddress,
   ListOf,
   Name,
   ObjectOf,
@@ -18,14 +21,15 @@ import {
   UuidOrEmpty,
   Whole,
   whyNotListOf,
+  whyNotTag,
   whyNotText,
 } from '../http/rules.js';
+import { MOST_TAGS } from './settled.js';
 
 /**
  * Body of POST /servers (nova:nova/api/openstack/compute/schemas/servers.py). What Nova's schema allows is allowed here;
  * server-request.ts then says which of it is served.
  */
-const whyNotTag = whyNotText({ min: 1, max: 60, pattern: /^[^,/]*$/ });
 const DEVICE_NAME = { min: 1, max: 255, pattern: /^[a-zA-Z0-9._/-]*$/ };
 /** Device tags came in 2.32, were lost by accident, and came back in 2.42. */
 const deviceTags = {
@@ -34,12 +38,15 @@ const deviceTags = {
     ...since('servers.create.device-tags').groups,
   ],
 };
-const IpAddress = (...families: ((text: string) => boolean)[]): PropertyDecorator =>
-  Rule('ip', (value) =>
-    typeof value === 'string' && families.some((isFamily) => isFamily(value))
-      ? null
-      : `${pythonRepr(value)} is not an IP address`,
-  );
+
+/** As Python's decoder: what is no letter of base64 does not count, and what does must be whole. */
+function whyNotBase64(value: unknown): string | null {
+  const mistake = whyNotText({ max: 65_535 })(value);
+  if (mistake !== null || typeof value !== 'string') return mistake;
+  const [data = '', ...padding] = value.replaceAll(/[^A-Za-z0-9+/=]/g, '').split('=');
+  const isWhole = data.length % 4 === 0 || (data.length % 4 > 1 && padding.length >= 4 - (data.length % 4));
+  return isWhole ? null : `${pythonRepr(value)} is not a 'base64'`;
+}
 
 class LegacyBlockDeviceDto {
   @Text({ max: 255 }) readonly virtual_name?: string;
@@ -70,7 +77,7 @@ class SecurityGroupDto {
   @Name() readonly name?: string;
 }
 
-/** For lists that are refused as not served unless they are empty, whatever is in them. */
+/** For lists that are refused unless they are empty, whatever is in them. */
 const anyItem = () => null;
 const MANY_CERTIFICATES = { min: 1, max: 50 };
 
@@ -91,8 +98,8 @@ export class ServerDto {
   )
   readonly networks?: 'none' | 'auto' | unknown[];
   @OneOf(['AUTO', 'MANUAL']) readonly 'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL';
-  @IpAddress(isIPv4) readonly accessIPv4?: string;
-  @IpAddress(isIPv6) readonly accessIPv6?: string;
+  @IpAddress([isIPv4]) readonly accessIPv4?: string;
+  @IpAddress([isIPv6]) readonly accessIPv6?: string;
   @Name() readonly availability_zone?: string;
   @ListOf(() => LegacyBlockDeviceDto) readonly block_device_mapping?: LegacyBlockDeviceDto[];
   @ListOf(() => BlockDeviceDto) readonly block_device_mapping_v2?: BlockDeviceDto[];
@@ -102,29 +109,23 @@ export class ServerDto {
   @Whole({ min: 1, text: true }) readonly max_count?: number | string;
   @Boolish() readonly return_reservation_id?: boolean | string;
   @ListOf(() => SecurityGroupDto) readonly security_groups?: SecurityGroupDto[];
-  @Text({ max: 65_535, pattern: /^[A-Za-z0-9+/\s]*={0,2}\s*$/ }) readonly user_data?: string;
+  @Rule('base64', whyNotBase64) readonly user_data?: string;
   @Rule('personality', whyNotListOf(anyItem), until('servers.create.personality')) readonly personality?: unknown[];
   @Text({ max: 255, nullable: true, pattern: PRINTABLE }, since('servers.description'))
   readonly description?: string | null;
-  @Rule('tags', whyNotListOf(whyNotTag, { max: 50 }), since('servers.create.tags')) readonly tags?: string[];
+  @Rule('tags', whyNotListOf(whyNotTag, { max: MOST_TAGS }), since('servers.create.tags')) readonly tags?: string[];
   @Rule(
     'certificates',
     (value) => (value === null ? null : whyNotListOf(whyNotText({ min: 1 }), MANY_CERTIFICATES)(value)),
     since('servers.trusted-certificates'),
   )
   readonly trusted_image_certificates?: string[] | null;
-  @Text({ min: 1, max: 255, pattern: /^[a-zA-Z0-9-._]*$/ }, since('servers.create.requested-host'))
+  @Text(FQDN, since('servers.create.requested-host'))
   readonly host?: string;
-  @Text({ min: 1, max: 255, pattern: /^[a-zA-Z0-9-._]*$/ }, since('servers.create.requested-host'))
+  @Text(FQDN, since('servers.create.requested-host'))
   readonly hypervisor_hostname?: string;
-  @Text(
-    { min: 2, max: 63, pattern: /^[a-zA-Z0-9]+[a-zA-Z0-9-]*[a-zA-Z0-9]+$/ },
-    within(SINCE['servers.hostname'], UNTIL['servers.create.hostname-short']),
-  )
-  @Text(
-    { min: 2, max: 255, pattern: /^[a-zA-Z0-9]+[a-zA-Z0-9-.]*[a-zA-Z0-9]+$/ },
-    since('servers.create.hostname-fqdn'),
-  )
+  @Text(HOST_NAME, within(SINCE['servers.hostname'], UNTIL['servers.hostname-short']))
+  @Text(FQDN, since('servers.hostname-fqdn'))
   readonly hostname?: string;
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { bytes, type ErrorCode } from '@novella/core';
+import { bytes, type ErrorCode, type UserId } from '@novella/core';
 import { EVERY_PROJECT } from '@novella/persistence';
 import { ADMIN, FLAVOR, image, IMAGE, startNovaApi, type TestApi } from '../testing/start-nova-api.js';
 
@@ -27,8 +27,8 @@ const create = (fields: object = {}, options: { version?: string; as?: string; b
     body: { server: { ...SERVER, ...fields }, ...options.beside },
   });
 const servers = async () => {
-  const listed = await api.store.instances({ projectId: EVERY_PROJECT, limit: 100, marker: null });
-  if (listed === 'unknown-marker') throw new Error('no marker was given');
+  const listed = await api.store.instances({ projectId: EVERY_PROJECT, limit: 1_000, marker: null });
+  if (typeof listed === 'string') throw new Error(listed);
   return listed;
 };
 
@@ -45,6 +45,122 @@ describe('POST /servers', () => {
     const [action] = await api.store.instanceActions(id);
     expect(action).toMatchObject({ action: 'create', requestId: answer.headers['x-compute-request-id'] });
     expect(api.hints()).toBe(1);
+  });
+
+  it('keeps and shows what users say of it', async () => {
+    const said = {
+      hostname: 'www',
+      tags: ['b', 'a', 'b'],
+      accessIPv4: '10.0.0.1',
+      accessIPv6: '::1',
+      config_drive: 'yes',
+      'OS-DCF:diskConfig': 'AUTO',
+      user_data: 'aGk=',
+      security_groups: [{ name: 'default' }, {}],
+    };
+    const answer = await create(said);
+    expect(answer.json.server).toMatchObject({
+      'OS-DCF:diskConfig': 'AUTO',
+      security_groups: [{ name: 'default' }, {}],
+    });
+    const { id } = answer.json.server;
+    const shown = (await api.ask('GET', `/v2.1/servers/${id}`, { version: '2.96', as: ADMIN })).json.server;
+    expect(shown).toMatchObject({
+      'OS-EXT-SRV-ATTR:hostname': 'www',
+      tags: ['a', 'b'],
+      accessIPv4: '10.0.0.1',
+      accessIPv6: '::1',
+      config_drive: 'True',
+      'OS-DCF:diskConfig': 'AUTO',
+      'OS-EXT-SRV-ATTR:user_data': 'aGk=',
+      'OS-EXT-SRV-ATTR:kernel_id': '',
+      key_name: null,
+    });
+    expect(shown).not.toHaveProperty('security_groups');
+  });
+
+  it('keeps the name and the content of the user’s own key', async () => {
+    const key = { name: 'laptop', type: 'ssh', publicKey: 'ssh-rsa AAAA', fingerprint: 'x' } as const;
+    await api.store.createKeyPair({ ...key, userId: 'mallory' as UserId }, 9);
+    expect((await create({ key_name: 'laptop' })).code).toBe(400);
+    await api.store.createKeyPair({ ...key, userId: 'alice' as UserId }, 9);
+    const { id } = (await create({ key_name: 'laptop' })).json.server;
+    await api.store.deleteKeyPair('alice' as UserId, 'laptop');
+    expect(await api.store.instance(id)).toMatchObject({ keyName: 'laptop' });
+    expect((await api.store.instanceExtras([id])).get(id)).toEqual({ userData: null, keyData: 'ssh-rsa AAAA' });
+  });
+
+  it('keeps kernel and ramdisk of the image', async () => {
+    const properties = { kernelId: 'k', ramdiskId: 'r', commandLine: null, diskBus: 'scsi' } as const;
+    api.images.set(IMAGE, image({ properties }));
+    await create();
+    expect(await servers()).toMatchObject([{ kernelId: 'k', ramdiskId: 'r', diskBus: 'scsi' }]);
+  });
+
+  it.each([
+    ['2.18', 'vm'],
+    ['2.19', null],
+  ])('at %s is described, when nobody does, by %j', async (version, description) => {
+    await create({ networks: [] }, { version });
+    expect((await servers())[0]).toMatchObject({ description });
+  });
+
+  it.each([
+    ['web_1.example', 'web-1-example'],
+    ['.Wëb (ü) – 1.', 'wëb-ü--1'],
+    ['日本', /^Server-[0-9a-f-]{36}$/],
+    ['x'.repeat(70), 'x'.repeat(63)],
+  ])('names %j the guest %s', async (name, hostname) => {
+    await create({ name });
+    expect((await servers())[0]?.hostname).toEqual(
+      typeof hostname === 'string' ? hostname : expect.stringMatching(hostname),
+    );
+  });
+
+  it('makes several alike, each with its number, and answers the first', async () => {
+    const answer = await create({ min_count: 2, max_count: '3', tags: ['t'], metadata: { a: 'b' } });
+    expect(answer.code).toBe(202);
+    const made = (await servers()).toReversed();
+    expect(made.map(({ name, hostname, launchIndex }) => [name, hostname, launchIndex])).toEqual([
+      ['vm-1', 'vm-1', 0],
+      ['vm-2', 'vm-2', 1],
+      ['vm-3', 'vm-3', 2],
+    ]);
+    expect(new Set(made.map(({ reservationId }) => reservationId)).size).toBe(1);
+    expect(made.every(({ tags, metadata }) => tags[0] === 't' && metadata['a'] === 'b')).toBe(true);
+    expect(answer.json.server.id).toBe(made[0]?.id);
+    expect(answer.headers['location']).toContain(made[0]?.id);
+    expect(await api.store.operations({ limit: 10 })).toHaveLength(3);
+    expect(api.hints()).toBe(1);
+  });
+
+  it.each<[object, number, number]>([
+    [{ min_count: 100 }, 202, 100],
+    [{ min_count: 101 }, 403, 0],
+    [{ min_count: 1, max_count: 1_000 }, 202, 100],
+    [{ max_count: 2 }, 202, 2],
+    [{ min_count: 2 }, 202, 2],
+  ])('answers a request for %j with %i and %i servers', async (counts, code, made) => {
+    expect((await create(counts)).code).toBe(code);
+    expect(await servers()).toHaveLength(made);
+  });
+
+  it('takes 128 items of metadata, and 403 for one more', async () => {
+    const items = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, 'v']));
+    expect((await create({ metadata: items(129) })).json.forbidden.code).toBe(403);
+    expect((await create({ metadata: items(128) })).code).toBe(202);
+  });
+
+  it.each([
+    [{ networks: 'auto' }, 'Unable to automatically allocate a network for project'],
+    [{ networks: [{ uuid: UNKNOWN }] }, `Network ${UNKNOWN} could not be found.`],
+    [{ networks: [{ port: UNKNOWN }] }, `Port ${UNKNOWN} could not be found.`],
+  ])('says in Nova’s words that there are no networks: %j', async (fields, message) => {
+    expect((await create(fields)).json.badRequest.message).toContain(message);
+  });
+
+  it('finds a flavor by a link to it', async () => {
+    expect((await create({ flavorRef: 'http://nova.example/v2.1/flavors/1' })).code).toBe(202);
   });
 
   it('answers the reservation alone when asked', async () => {
@@ -153,23 +269,36 @@ describe('POST /servers', () => {
     ['networks auto', { networks: 'auto' }],
     ['a network', { networks: [{ uuid: UNKNOWN }] }],
     ['networks of another kind', { networks: 'some' }],
-    ['two servers', { max_count: 2 }],
+    ['a port', { networks: [{ port: UNKNOWN }] }],
+    ['a network that is none', { networks: [null] }],
+    ['two servers with one volume', { max_count: 2, block_device_mapping_v2: [imageRoot, dataVolume] }],
+    ['two servers with one host name', { max_count: 2, hostname: 'web' }],
+    ['a count beyond numbers', { min_count: '9'.repeat(30) }],
     ['more at least than at most', { min_count: 2, max_count: 1 }],
     ['a count of nothing', { min_count: 0 }],
-    ['a key', { key_name: 'mine' }],
+    ['a key that the user does not have', { key_name: 'mine' }],
     ['another security group', { security_groups: [{ name: 'web' }] }],
     ['another zone', { availability_zone: 'mars' }],
-    ['a config drive', { config_drive: true }],
-    ['user data', { user_data: 'aGk=' }],
+    ['a config drive that is neither', { config_drive: 'maybe' }],
+    ['user data that is no base64', { user_data: 'aGk' }],
+    ['user data that is too long', { user_data: 'a'.repeat(65_536) }],
+    ['user data that is null', { user_data: null }],
     ['personality after 2.56', { personality: [] }],
-    ['tags', { tags: ['a'] }],
+    ['a tag with a comma', { tags: ['a,b'] }],
+    ['a tag with a slash', { tags: ['a/b'] }],
+    ['an empty tag', { tags: [''] }],
+    ['a tag of 61 letters', { tags: ['x'.repeat(61)] }],
+    ['51 tags', { tags: Array.from({ length: 51 }, (_, n) => `t${n}`) }],
+    ['tags that are no list', { tags: 'a' }],
     ['certificates', { trusted_image_certificates: [UNKNOWN] }],
-    ['a host name', { hostname: 'web' }],
-    ['an address', { accessIPv4: '10.0.0.1' }],
+    ['a host name with a blank', { hostname: 'w b' }],
+    ['an empty host name', { hostname: '' }],
+    ['an address of the other family', { accessIPv4: '::1' }],
+    ['an address of the other family', { accessIPv6: '10.0.0.1' }],
     ['an address that is none', { accessIPv4: '10.0.0' }],
     ['metadata that is no text', { metadata: { a: 1 } }],
     ['metadata that is a list', { metadata: [] }],
-    ['disk config AUTO', { 'OS-DCF:diskConfig': 'AUTO' }],
+    ['a disk config that is none', { 'OS-DCF:diskConfig': 'auto' }],
     ['a key that nobody knows', { color: 'red' }],
     ['a legacy mapping', { block_device_mapping: [{ volume_id: BOOT }] }],
     ['a mapping that is null', { block_device_mapping_v2: [null] }],
@@ -200,6 +329,14 @@ describe('POST /servers', () => {
     ['2.37', 'an empty list of networks', { networks: [] }, 202],
     ['2.18', 'a description', { networks: [], description: 'x' }, 400],
     ['2.19', 'a description', { networks: [], description: 'x' }, 202],
+    ['2.89', 'a host name', { hostname: 'web' }, 400],
+    ['2.90', 'a host name', { hostname: 'web' }, 202],
+    ['2.93', 'a host name with dots', { hostname: 'web.example' }, 400],
+    ['2.94', 'a host name with dots', { hostname: 'web.example' }, 202],
+    ['2.93', 'a host name of 64 letters', { hostname: 'x'.repeat(64) }, 400],
+    ['2.94', 'a host name of 64 letters', { hostname: 'x'.repeat(64) }, 202],
+    ['2.51', 'a tag', { tags: ['a'] }, 400],
+    ['2.52', 'a tag', { tags: ['a'] }, 202],
     ['2.51', 'empty tags', { tags: [] }, 400],
     ['2.52', 'empty tags', { tags: [] }, 202],
     ['2.56', 'empty personality', { personality: [] }, 202],

@@ -1,6 +1,6 @@
 import { type BlockDeviceMappingId, gib, gibToBytes, type ServerId, type VolumeId } from '@novella/core';
 import type { Image } from '@novella/image';
-import type { Flavor, ListedFlavor, NewBlockDeviceMapping, NewInstance } from '@novella/persistence';
+import type { Flavor, KeyPair, ListedFlavor, NewBlockDeviceMapping, NewInstance } from '@novella/persistence';
 import { isVisible } from '../flavors/visible-flavor.js';
 import { ApiFault } from '../http/fault.js';
 import { has } from '../http/microversion.js';
@@ -9,6 +9,7 @@ import type { ApiCall } from '../http/request-context.js';
 import { whyNotAttachable } from '../volume-attachments/decide-attach.js';
 import { heededDevice } from '../volume-attachments/device-name.js';
 import type { VolumeFacts } from '../volume-api.js';
+import { sanitizeHostname } from './hostname.js';
 import { bootImagesOf, imageNotFound, type RequestedImages } from './read-images.js';
 import type { ServerRequest } from './server-request.js';
 
@@ -17,10 +18,14 @@ export interface CreateFacts {
   readonly flavor: ListedFlavor | null;
   readonly images: RequestedImages;
   readonly volumes: ReadonlyMap<VolumeId, VolumeFacts>;
+  /** null when none was asked for or there is none. */
+  readonly keyPair: Pick<KeyPair, 'publicKey'> | null;
 }
 
-export interface NewServer {
-  readonly instance: NewInstance;
+export interface NewServers {
+  /** One, or several that differ in id, index and names. */
+  readonly instances: readonly [NewInstance, ...NewInstance[]];
+  /** Of the one. */
   readonly mappings: readonly NewBlockDeviceMapping[];
 }
 
@@ -29,29 +34,47 @@ export function decideCreate(
   facts: CreateFacts,
   call: Pick<ApiCall, 'context' | 'microversion'>,
   newId: () => string,
-): NewServer {
+): NewServers {
   const flavor = usableFlavor(request.flavorRef, facts, call);
   if (request.imageRef === null) checkBootVolume(request, facts, flavor);
   else checkImage(request.imageRef, facts.images.image, flavor, call);
+  if (request.keyName !== null && facts.keyPair === null) throw new ApiFault(400, 'Invalid key_name provided.');
   const diskBus = rootBus(request, facts);
   const { context } = call;
   // Rules may allow it to a caller without a project; but a server is somebody's.
   if (context.projectId === null) throw new ApiFault(403, 'A server can only be created in a project.');
+  const [id, ...others] = Array.from({ length: request.count }, () => newId() as ServerId);
+  if (id === undefined) throw new Error('no server was asked for');
+  const alike = {
+    projectId: context.projectId,
+    userId: context.userId,
+    description: request.description,
+    flavor,
+    imageRef: request.imageRef,
+    bootImages: bootImagesOf(facts.images),
+    diskBus,
+    metadata: request.metadata,
+    tags: request.tags,
+    availabilityZone: request.availabilityZone,
+    keyName: request.keyName,
+    keyData: facts.keyPair?.publicKey ?? null,
+    userData: request.userData,
+    accessIpV4: request.accessIpV4,
+    accessIpV6: request.accessIpV6,
+    configDrive: request.configDrive,
+    autoDiskConfig: request.autoDiskConfig,
+    kernelId: facts.images.image?.properties.kernelId ?? '',
+    ramdiskId: facts.images.image?.properties.ramdiskId ?? '',
+    reservationId: `r-${id.slice(0, 8)}`,
+  };
+  const numbered = (each: ServerId, launchIndex: number): NewInstance => ({
+    ...alike,
+    id: each,
+    launchIndex,
+    ...namesOf(request, each, launchIndex),
+  });
   return {
-    instance: {
-      id: newId() as ServerId,
-      projectId: context.projectId,
-      userId: context.userId,
-      name: request.name,
-      description: request.description,
-      flavor,
-      imageRef: request.imageRef,
-      bootImages: bootImagesOf(facts.images),
-      diskBus,
-      metadata: request.metadata,
-      availabilityZone: request.availabilityZone,
-      keyName: null,
-    },
+    instances: [numbered(id, 0), ...others.map((each, n) => numbered(each, n + 1))],
     mappings: request.volumes.map((wanted) => {
       const volume = volumeOf(facts, wanted.volumeId);
       const why = whyNotAttachable(volume, has(call.microversion, 'multiattach'));
@@ -68,6 +91,16 @@ export function decideCreate(
         multiattach: volume.multiattach,
       };
     }),
+  };
+}
+
+/** Of several each has its number behind its names. Mirrors nova:nova/compute/api.py _populate_instance_names. */
+function namesOf({ name, hostname, count }: ServerRequest, id: ServerId, index: number) {
+  const suffix = count > 1 ? `-${index + 1}` : '';
+  const fromName = sanitizeHostname(name);
+  return {
+    name: `${name}${suffix}`,
+    hostname: hostname ?? (fromName === '' ? `Server-${id}` : `${fromName}${suffix}`),
   };
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { ErrorCode, ServerId } from '@novella/core';
+import type { ErrorCode, PowerState, ServerId } from '@novella/core';
 import {
   activeServer,
   ADMIN,
@@ -10,6 +10,8 @@ import {
   STRANGER,
   type TestApi,
 } from '../testing/start-nova-api.js';
+
+const VOLUME = '99999999-8888-4777-8666-555555555555';
 
 let api: TestApi;
 let server: ServerId;
@@ -125,6 +127,57 @@ describe('os-stop, os-start, reboot', () => {
     } finally {
       await late.close();
     }
+  });
+});
+
+describe('pause, unpause, suspend, resume', () => {
+  /** As a host tells it: the state follows. */
+  const guestIs = (powerState: PowerState) => api.store.recordPowerState(HOST, server, powerState);
+
+  it.each([
+    ['pause', 'running', 'ACTIVE', 'pausing'],
+    ['unpause', 'paused', 'PAUSED', 'unpausing'],
+    ['suspend', 'running', 'ACTIVE', 'suspending'],
+    ['resume', 'saved', 'SUSPENDED', 'resuming'],
+  ] as const)('%s takes a server whose guest is %s', async (action, powerState, status, task) => {
+    await guestIs(powerState);
+    const answer = await act({ [action]: null });
+    expect([answer.code, answer.text]).toEqual([202, '']);
+    expect(await show()).toMatchObject({ status, 'OS-EXT-STS:task_state': task });
+    expect(await open()).toMatchObject([{ kind: action, state: 'queued', request: {} }]);
+    expect(await actions()).toEqual([action, 'create']);
+    const again = await act({ [action]: {} });
+    const message = `Cannot '${action}' instance ${server} while it is in task_state ${task}`;
+    expect(again.json.conflictingRequest).toEqual({ code: 409, message });
+    expect((await act({ [action]: null }, server, { as: STRANGER })).code).toBe(404);
+  });
+
+  it.each([
+    ['pause', 'paused', 'paused'],
+    ['unpause', 'running', 'active'],
+    ['suspend', 'paused', 'paused'],
+    ['resume', 'shutdown', 'stopped'],
+  ] as const)('%s is a 409 for a server whose guest is %s', async (action, powerState, vmState) => {
+    await guestIs(powerState);
+    const answer = await act({ [action]: null });
+    const message = `Cannot '${action}' instance ${server} while it is in vm_state ${vmState}`;
+    expect(answer.json.conflictingRequest).toEqual({ code: 409, message });
+    expect(await open()).toEqual([]);
+  });
+
+  it('a suspended server is shut down to the hypervisor, as in Nova, and takes no disk away', async () => {
+    await guestIs('saved');
+    expect(await show(server)).toMatchObject({ status: 'SUSPENDED', 'OS-EXT-STS:power_state': 4 });
+    api.cinder.add(VOLUME, { status: 'in-use' });
+    const body = { volumeAttachment: { volumeId: VOLUME } };
+    expect((await api.ask('POST', `/v2.1/servers/${server}/os-volume_attachments`, { body })).code).toBe(409);
+  });
+
+  it.each(['pause', 'suspend'] as const)('a hard reboot overtakes a %s that no host has', async (action) => {
+    await act({ [action]: null });
+    expect((await act({ reboot: { type: 'HARD' } })).code).toBe(202);
+    expect(await open()).toMatchObject([{ kind: 'reboot', request: { type: 'hard' } }]);
+    expect(await show()).toMatchObject({ status: 'HARD_REBOOT' });
   });
 });
 

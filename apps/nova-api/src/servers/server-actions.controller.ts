@@ -7,6 +7,7 @@ import { type ApiCall, Call } from '../http/request-context.js';
 import { type NovaApiPorts, PORTS } from '../ports.js';
 import { consoleOutput } from './console-output.js';
 import type { PowerAction } from './decide-power.js';
+import { lockServer, refuseLocked, unlockServer } from './lock-server.js';
 import { requestPower } from './request-power.js';
 import { ConsoleOutputBody, RebootBody } from './server-action.dto.js';
 import { visibleInstance } from './visible-instance.js';
@@ -41,6 +42,10 @@ export class ServerActionsController {
       case 'suspend':
       case 'resume':
         return this.power(call, id, action, `os_compute_api:os-suspend-server:${action}`);
+      case 'lock':
+        return lockServer(this.io.store, call, await this.server(call, id, 'os_compute_api:os-lock-server:lock'), body);
+      case 'unlock':
+        return unlockServer(this.io.store, call, await this.server(call, id, 'os_compute_api:os-lock-server:unlock'));
       case 'os-getConsoleOutput': {
         const { length } = parseBody(ConsoleOutputBody, body, call)['os-getConsoleOutput'];
         const server = await this.server(call, id, 'os_compute_api:os-console-output');
@@ -53,7 +58,9 @@ export class ServerActionsController {
   }
 
   private async power(call: ApiCall, id: string, action: PowerAction, rule: RuleName): Promise<void> {
-    await requestPower(this.io, call, await this.server(call, id, rule), action);
+    const server = await this.server(call, id, rule);
+    refuseLocked(server, call.context);
+    await requestPower(this.io, call, server, action);
   }
 
   private async server(call: ApiCall, id: string, rule: RuleName) {

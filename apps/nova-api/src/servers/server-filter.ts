@@ -1,174 +1,244 @@
-import { isHostName, POWER_STATE_NUMBER } from '@novella/core';
-import { EVERY_PROJECT, type Instance, type ServerListQuery } from '@novella/persistence';
+import {
+  isHostName,
+  parseServerId,
+  POWER_STATE_NUMBER,
+  POWER_STATES,
+  type ProjectId,
+  type TaskState,
+  type UserId,
+  VM_STATES,
+  type VmState,
+} from '@novella/core';
+import { EVERY_PROJECT, type ServerListQuery, type ServerPattern, type Service } from '@novella/persistence';
 import { ApiFault } from '../http/fault.js';
-import { has } from '../http/microversion.js';
+import { type Change, has } from '../http/microversion.js';
 import { allows, authorize } from '../http/policy.js';
 import type { ApiCall } from '../http/request-context.js';
-import { isTrue } from '../http/rules.js';
+import { readBoolean } from '../http/rules.js';
 import { parseTime } from '../http/timestamps.js';
-import type { ListServersQuery } from './list-servers.dto.js';
-import { isServerStatus, serverStatus, type ServerStatus, vmStatesOf } from './server-status.js';
-import { reservationId } from './server.view.js';
+import { type ListServersQuery, OTHER_TABLES } from './list-servers.dto.js';
+import { statesOf } from './server-status.js';
+import { sortOf } from './server-sort.js';
 
 /**
- * What a list query selects: the coarse part for the store, and a predicate for the rest.
- * Mirrors nova:nova/api/openstack/compute/servers.py _get_servers.
+ * What a list query selects, in the store's terms. Mirrors nova:nova/api/openstack/compute/servers.py _get_servers and
+ * nova:nova/db/main/api.py instance_get_all_by_filters_sort: most filters are regular expressions.
  */
-export interface ServerSelection {
-  readonly store: Pick<ServerListQuery, 'projectId' | 'vmStates' | 'host' | 'name'>;
-  readonly matches: (instance: Instance) => boolean;
-}
+export type ServerSelection = Omit<ServerListQuery, 'limit' | 'marker'>;
+type Asker = Pick<ApiCall, 'context' | 'microversion'>;
+type FilterName = keyof ListServersQuery;
 
-/** Filters that anybody may use; others count for administrators and are ignored for the rest. */
-const FOR_EVERYBODY: readonly string[] = [
-  'name',
-  'status',
-  'image',
-  'flavor',
-  'ip',
-  'ip6',
-  'reservation_id',
-  'changes-since',
-  'changes-before',
-  'tags',
-  'tags-any',
-  'not-tags',
-  'not-tags-any',
-  'locked',
-];
-const FOR_EVERYBODY_LATER: readonly string[] = [
-  'availability_zone',
-  'config_drive',
-  'key_name',
-  'power_state',
-  'task_state',
-  'vm_state',
-  'progress',
-  'user_id',
-];
-
-type Filter = (instance: Instance, value: string) => boolean;
-const FILTERS: Readonly<Record<string, Filter>> = {
-  name: ({ name }, value) => nameMatches(name, value),
-  uuid: ({ id }, value) => id === value,
-  image: ({ imageRef }, value) => imageRef === imageOf(value),
-  image_ref: ({ imageRef }, value) => imageRef === imageOf(value),
-  flavor: ({ flavor }, value) => flavor.id === value.split('/').at(-1),
-  host: ({ host }, value) => host === value,
-  node: ({ host }, value) => host === value,
-  hostname: ({ host }, value) => host === value,
-  user_id: ({ userId }, value) => userId === value,
-  project_id: ({ projectId }, value) => projectId === value,
-  tenant_id: ({ projectId }, value) => projectId === value,
-  vm_state: ({ vmState }, value) => vmState === value.toLowerCase(),
-  task_state: ({ taskState }, value) => taskState === value,
-  power_state: ({ powerState }, value) => String(POWER_STATE_NUMBER[powerState]) === value,
-  availability_zone: ({ availabilityZone }, value) => availabilityZone === value,
-  key_name: ({ keyName }, value) => keyName === value,
-  config_drive: (_, value) => !isTrue(value),
-  reservation_id: ({ id }, value) => reservationId(id) === value,
-  description: ({ description }, value) => nameMatches(description ?? '', value),
-  launch_index: (_, value) => value === '0',
-  progress: (_, value) => value === '0',
-  locked: (_, value) => !isTrue(value),
-  // Servers have neither addresses nor tags.
-  ip: () => false,
-  ip6: () => false,
-  tags: () => false,
-  'tags-any': () => false,
-  'not-tags': () => true,
-  'not-tags-any': () => true,
-  'changes-since': ({ updatedAt }, value) => updatedAt >= timeOf(value),
-  'changes-before': ({ updatedAt }, value) => updatedAt <= timeOf(value),
+/** Filters that anybody may use, each from its microversion; others are dropped unless a rule allows all. */
+const FOR_EVERYBODY: Readonly<Partial<Record<FilterName, Change | 'always'>>> = {
+  reservation_id: 'always',
+  name: 'always',
+  status: 'always',
+  image: 'always',
+  flavor: 'always',
+  ip: 'always',
+  'changes-since': 'always',
+  all_tenants: 'always',
+  ip6: 'servers.list.ip6',
+  tags: 'servers.tags',
+  'tags-any': 'servers.tags',
+  'not-tags': 'servers.tags',
+  'not-tags-any': 'servers.tags',
+  'changes-before': 'changes-before',
+  locked: 'servers.locked-reason',
+  availability_zone: 'servers.list.more-filters',
+  config_drive: 'servers.list.more-filters',
+  key_name: 'servers.list.more-filters',
+  created_at: 'servers.list.more-filters',
+  launched_at: 'servers.list.more-filters',
+  terminated_at: 'servers.list.more-filters',
+  power_state: 'servers.list.more-filters',
+  task_state: 'servers.list.more-filters',
+  vm_state: 'servers.list.more-filters',
+  progress: 'servers.list.more-filters',
+  user_id: 'servers.list.more-filters',
+  hostname: 'servers.hostname',
 };
 
-/** null: nothing can match. Throws 400 for what cannot be answered, 403 for what the caller may not ask. */
-export function selectServers(
+const PATTERNS: Readonly<Partial<Record<FilterName, ServerPattern>>> = {
+  name: 'name',
+  display_name: 'name',
+  hostname: 'hostname',
+  key_name: 'keyName',
+  reservation_id: 'reservationId',
+  availability_zone: 'availabilityZone',
+  description: 'description',
+  display_description: 'description',
+  kernel_id: 'kernelId',
+  ramdisk_id: 'ramdiskId',
+  root_device_name: 'rootDeviceName',
+  access_ip_v4: 'accessIpV4',
+  access_ip_v6: 'accessIpV6',
+  locked_by: 'lockedBy',
+  launch_index: 'launchIndex',
+  created_at: 'createdAt',
+  launched_at: 'launchedAt',
+  terminated_at: 'terminatedAt',
+};
+
+/**
+ * null: nothing can match. `services` are read when hosts are asked for by their hypervisors' names.
+ * Throws 400 for what cannot be answered, 403 for what the caller may not ask.
+ */
+export async function selectServers(
   query: ListServersQuery,
-  call: Pick<ApiCall, 'context' | 'microversion'>,
+  call: Asker,
   where: 'index' | 'detail',
-): ServerSelection | null {
-  refuseUnanswerable(query);
-  const projectId = projectOf(query, call, where);
-  if (projectId === null) return null;
-  const statuses = statusesOf(query.status ?? [], call);
-  if (statuses === null) return null;
+  services: () => Promise<readonly Service[]>,
+): Promise<ServerSelection | null> {
   const filters = usableFilters(query, call);
-  const { host, name } = Object.fromEntries(filters);
+  const other = OTHER_TABLES.find((name) => filters[name] !== undefined);
+  if (other !== undefined) throw new ApiFault(400, `Invalid filter field: ${other}.`);
+  const states = statusesOf(filters, call);
+  const times = timesOf(filters);
+  const deleted = deletedOf(filters, states, call);
+  const owner = ownerOf(filters, call, where);
+  if (owner === null) return null;
+  const sort = sortOf(query, call);
+  // No server has an address; their progress is 0; ids of another form name none.
+  const id = filters.uuid === undefined ? undefined : parseServerId(filters.uuid);
+  const hopeless = filters.ip !== undefined || filters.ip6 !== undefined || id === null || states === null;
+  if (hopeless || !fits(filters.progress, '0')) return null;
+  const hosts = await hostsOf(filters, services);
+  const image = filters.image ?? filters.image_ref;
+  const { config_drive: drive, auto_disk_config: disk } = filters;
   return {
-    store: {
-      projectId,
-      ...(statuses.length > 0 ? { vmStates: vmStatesOf(statuses) } : {}),
-      ...(host !== undefined && isHostName(host) ? { host } : {}),
-      ...(name !== undefined ? { name: anchors(name).text } : {}),
-    },
-    matches: (instance) =>
-      (statuses.length === 0 || statuses.includes(serverStatus(instance.vmState, instance.taskState))) &&
-      filters.every(([name, value]) => FILTERS[name]?.(instance, value) ?? true),
+    sort,
+    ...owner,
+    ...times,
+    deleted,
+    ...statesFilter(filters, states),
+    ...(id === undefined ? {} : { id }),
+    ...(image === undefined ? {} : { imageRef: image === '' ? null : lastPart(image) }),
+    ...(filters.flavor === undefined ? {} : { flavorId: lastPart(filters.flavor) }),
+    ...(hosts === null ? {} : { hosts }),
+    ...(filters.locked === undefined ? {} : { locked: booleanOf(filters.locked) }),
+    ...(drive === undefined ? {} : { configDrive: eitherOf(drive, { true: 'True', false: '' }) }),
+    ...(disk === undefined ? {} : { autoDiskConfig: eitherOf(disk, { true: '1', false: '0' }) }),
+    tags: tagsOf(filters),
+    patterns: patternsOf(filters),
   };
 }
 
-function refuseUnanswerable(query: ListServersQuery): void {
-  if ((query.sort_key ?? 'created_at') !== 'created_at' || query.sort_dir === 'asc') {
-    throw new ApiFault(400, 'Servers are listed by created_at, newest first; other orders are not served.');
-  }
-  if (isTrue(query.deleted)) throw new ApiFault(400, 'Deleted servers are not listed.');
-  const since = query['changes-since'];
-  const before = query['changes-before'];
-  if (since !== undefined && before !== undefined && timeOf(since) > timeOf(before)) {
+function usableFilters(query: ListServersQuery, { context, microversion }: Asker): ListServersQuery {
+  if (allows(context, 'os_compute_api:servers:allow_all_filters', context)) return query;
+  const usable = Object.entries(query).filter(([name]) => {
+    const since = FOR_EVERYBODY[name as FilterName];
+    return since !== undefined && (since === 'always' || has(microversion, since));
+  });
+  return Object.fromEntries(usable);
+}
+
+type States = { readonly vmStates: readonly VmState[]; readonly taskStates?: readonly TaskState[] };
+
+/** undefined: none was asked for; null: none that there is, which is a 400 from 2.38. */
+function statusesOf({ status }: ListServersQuery, { microversion }: Asker): States | null | undefined {
+  if (status === undefined) return undefined;
+  const states = statesOf(status);
+  if (states !== null) return states;
+  if (has(microversion, 'servers.list.status-checked')) throw new ApiFault(400, 'Invalid status value');
+  return null;
+}
+
+/** What follows from a status comes before what was asked for beside it. */
+function statesFilter(filters: ListServersQuery, states: States | undefined) {
+  const { vm_state: vmState, task_state: taskState, power_state: powerState } = filters;
+  return {
+    ...(vmState === undefined ? {} : { vmStates: VM_STATES.filter((state) => state === vmState) }),
+    ...(taskState === undefined ? {} : { taskStates: [taskState as TaskState] }),
+    ...states,
+    ...(powerState === undefined
+      ? {}
+      : { powerStates: POWER_STATES.filter((state) => fits(powerState, String(POWER_STATE_NUMBER[state]))) }),
+  };
+}
+
+function timesOf({ 'changes-since': since, 'changes-before': before }: ListServersQuery) {
+  const changedSince = since === undefined ? null : parseTime(since);
+  const changedBefore = before === undefined ? null : parseTime(before);
+  if (changedSince !== null && changedBefore !== null && changedSince > changedBefore) {
     throw new ApiFault(400, 'The value of changes-since must be less than or equal to changes-before.');
   }
+  return { ...(changedSince === null ? {} : { changedSince }), ...(changedBefore === null ? {} : { changedBefore }) };
 }
 
+/** Who asks for changes is told of deleted servers too; else they are listed for administrators alone. */
+function deletedOf(
+  filters: ListServersQuery,
+  states: States | null | undefined,
+  { context }: Asker,
+): 'no' | 'only' | 'too' {
+  if (states?.vmStates.every((state) => state === 'deleted') === true && states.vmStates.length > 0) {
+    if (!context.isAdmin) throw new ApiFault(403, 'Only administrators may list deleted instances');
+    return 'only';
+  }
+  if (filters.deleted !== undefined) return readBoolean(filters.deleted) === true ? 'only' : 'no';
+  return filters['changes-since'] === undefined && filters['changes-before'] === undefined ? 'no' : 'too';
+}
+
+/** Without all_tenants a project is not asked for but known: the caller's own. */
 /** null: the caller acts in no project, and so has no servers. */
-function projectOf(
-  query: ListServersQuery,
-  { context }: Pick<ApiCall, 'context'>,
+function ownerOf(
+  filters: ListServersQuery,
+  { context }: Asker,
   where: 'index' | 'detail',
-): ServerListQuery['projectId'] | null {
-  const asksAll = query.all_tenants !== undefined && (query.all_tenants === '' || isTrue(query.all_tenants));
-  // An administrator who names a tenant means that tenant.
-  const asksTenant = context.isAdmin && query.tenant_id !== undefined && query.all_tenants === undefined;
-  if (!asksAll && !asksTenant) return context.projectId;
-  authorize(context, `os_compute_api:servers:${where}:get_all_tenants`, { projectId: null });
-  return EVERY_PROJECT;
+): Pick<ServerListQuery, 'projectId' | 'userId'> | null {
+  const user = filters.user_id === undefined ? {} : { userId: filters.user_id as UserId };
+  const asksAll = filters.all_tenants !== undefined && (filters.all_tenants === '' || booleanOf(filters.all_tenants));
+  if (!asksAll) return context.projectId === null ? null : { projectId: context.projectId, ...user };
+  authorize(context, `os_compute_api:servers:${where}:get_all_tenants`, context);
+  const named = (filters.tenant_id ?? filters.project_id) as ProjectId | undefined;
+  return { projectId: named ?? EVERY_PROJECT, ...user };
 }
 
-/** null: an unknown status, which matches nothing before 2.38 and is a 400 from there. */
-function statusesOf(asked: readonly string[], { microversion }: Pick<ApiCall, 'microversion'>): ServerStatus[] | null {
-  const upper = asked.map((status) => status.toUpperCase());
-  const known = upper.filter(isServerStatus);
-  if (known.length === upper.length) return known;
-  if (has(microversion, 'servers.list.status-checked')) throw new ApiFault(400, 'Invalid status value');
-  return known.length === 0 ? null : known;
+/** null: any. */
+async function hostsOf({ host, node }: ListServersQuery, services: () => Promise<readonly Service[]>) {
+  if (node === undefined) return host === undefined ? null : [host].filter(isHostName);
+  const hosts = (await services()).filter(({ hypervisor }) => fits(node, hypervisor.hostname)).map((each) => each.host);
+  return host === undefined ? hosts : hosts.filter((each) => each === host);
 }
 
-function usableFilters(query: ListServersQuery, call: Pick<ApiCall, 'context' | 'microversion'>): [string, string][] {
-  const all = allows(call.context, 'os_compute_api:servers:allow_all_filters', { projectId: null });
-  const usable = has(call.microversion, 'servers.list.more-filters')
-    ? [...FOR_EVERYBODY, ...FOR_EVERYBODY_LATER]
-    : FOR_EVERYBODY;
-  return Object.entries(query).filter(
-    (entry): entry is [string, string] =>
-      typeof entry[1] === 'string' && Object.hasOwn(FILTERS, entry[0]) && (all || usable.includes(entry[0])),
+const TAG_FILTERS = { tags: 'all', 'tags-any': 'any', 'not-tags': 'notAll', 'not-tags-any': 'notAny' } as const;
+const tagsOf = (filters: ListServersQuery): NonNullable<ServerListQuery['tags']> =>
+  Object.fromEntries(
+    Object.entries(TAG_FILTERS).flatMap(([name, part]) => {
+      const given = filters[name as keyof typeof TAG_FILTERS];
+      return given === undefined ? [] : [[part, given.split(',')]];
+    }),
   );
+
+const patternsOf = (filters: ListServersQuery): Partial<Record<ServerPattern, string>> =>
+  Object.fromEntries(
+    Object.entries(PATTERNS).flatMap(([name, part]) => {
+      const given = filters[name as FilterName];
+      return typeof given === 'string' ? [[part, given]] : [];
+    }),
+  );
+
+/** Which of two values a regular expression finds, by their texts. */
+const eitherOf = (pattern: string, texts: { readonly true: string; readonly false: string }): readonly boolean[] =>
+  [true, false].filter((value) => fits(pattern, texts[value ? 'true' : 'false']));
+
+/** Of a few short texts that are known here; no pattern fits everything. Throws 400 for what is none. */
+function fits(pattern: string | undefined, text: string): boolean {
+  if (pattern === undefined) return true;
+  try {
+    return new RegExp(pattern).test(text);
+  } catch {
+    throw badPattern();
+  }
+}
+export const badPattern = (): ApiFault => new ApiFault(400, 'A filter is no regular expression that can be answered.');
+
+function booleanOf(text: string): boolean {
+  const value = readBoolean(text);
+  if (value === null) throw new ApiFault(400, `Unrecognized value '${text}', a boolean is needed`);
+  return value;
 }
 
-/** Part of the name; `^` and `$` at the ends anchor it. Nova takes a regular expression here. */
-function nameMatches(name: string, pattern: string): boolean {
-  const { start, text, end } = anchors(pattern);
-  if (start && end) return name === text;
-  if (start) return name.startsWith(text);
-  return end ? name.endsWith(text) : name.includes(text);
-}
-
-function anchors(pattern: string): { start: boolean; text: string; end: boolean } {
-  const start = pattern.startsWith('^');
-  const end = pattern.endsWith('$');
-  return { start, text: pattern.slice(start ? 1 : 0, end ? -1 : undefined), end };
-}
-
-/** The empty text asks for servers that boot from a volume. */
-const imageOf = (value: string): string | null => (value === '' ? null : (value.split('/').at(-1) ?? null));
-
-const timeOf = (text: string): Date => parseTime(text) ?? new Date(Number.NaN);
+/** A link to it, or its id. */
+const lastPart = (reference: string): string => reference.split('/').at(-1) ?? '';

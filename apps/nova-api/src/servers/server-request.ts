@@ -1,6 +1,9 @@
 import { parseVolumeId, type VolumeId } from '@novella/core';
 import { ApiFault } from '../http/fault.js';
+import { has } from '../http/microversion.js';
+import type { ApiCall } from '../http/request-context.js';
 import { isTrue } from '../http/rules.js';
+import { MOST_METADATA_ITEMS } from '../limits/quotas.js';
 import type { BlockDeviceDto, CreateServerDto, ServerDto } from './create-server.dto.js';
 
 /**
@@ -14,6 +17,19 @@ export interface ServerRequest {
   /** null: boots from the volume whose bootIndex is 0. */
   readonly imageRef: string | null;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly tags: readonly string[];
+  /** null: from the name. */
+  readonly hostname: string | null;
+  readonly keyName: string | null;
+  readonly userData: string | null;
+  readonly accessIpV4: string | null;
+  readonly accessIpV6: string | null;
+  readonly configDrive: boolean;
+  readonly autoDiskConfig: boolean;
+  /** How many servers, all alike. */
+  readonly count: number;
+  /** As they are answered again. */
+  readonly securityGroups: readonly { readonly name?: string }[];
   readonly availabilityZone: string | null;
   readonly adminPass: string | null;
   readonly returnReservationId: boolean;
@@ -32,9 +48,17 @@ export interface RequestedVolume {
 /** The only zone there is. */
 export const AVAILABILITY_ZONE = 'nova';
 
-export function readServerRequest(body: CreateServerDto): ServerRequest {
+/** By one request; Nova's quota of servers would say so. */
+const MOST_SERVERS = 100;
+
+export function readServerRequest(
+  body: CreateServerDto,
+  { context, microversion }: Pick<ApiCall, 'context' | 'microversion'>,
+): ServerRequest {
   const { server } = body;
-  refuseUnserved(body);
+  refuseUnserved(body, context.projectId ?? 'none');
+  const count = countOf(server);
+  if (Object.keys(server.metadata ?? {}).length > MOST_METADATA_ITEMS) throw tooManyItems();
   const imageRef = server.imageRef === undefined || server.imageRef === '' ? null : server.imageRef;
   const devices = server.block_device_mapping_v2 ?? [];
   const volumes = devices.map((device) => readDevice(device, imageRef)).filter((volume) => volume !== null);
@@ -43,12 +67,29 @@ export function readServerRequest(body: CreateServerDto): ServerRequest {
     const given = volumes.map((volume) => volume[key]).filter((value) => value !== null);
     if (new Set<string>(given).size < given.length) refuseDevice('a volume or device name is given twice');
   }
+  if (count > 1 && volumes.length > 0) {
+    throw new ApiFault(400, 'Cannot attach one or more volumes to multiple instances');
+  }
+  if (count > 1 && server.hostname !== undefined) {
+    throw new ApiFault(400, 'Unable to allocate a single hostname to multiple instances');
+  }
   return {
     name: server.name,
-    description: server.description ?? null,
+    // It was the name until users could say it.
+    description: has(microversion, 'servers.description') ? (server.description ?? null) : server.name,
     flavorRef: idOfLink(String(server.flavorRef)),
     imageRef,
     metadata: server.metadata ?? {},
+    tags: server.tags ?? [],
+    hostname: server.hostname ?? null,
+    keyName: server.key_name ?? null,
+    userData: server.user_data ?? null,
+    accessIpV4: server.accessIPv4 ?? null,
+    accessIpV6: server.accessIPv6 ?? null,
+    configDrive: isTrue(server.config_drive),
+    autoDiskConfig: server['OS-DCF:diskConfig'] === 'AUTO',
+    count,
+    securityGroups: server.security_groups ?? [{ name: 'default' }],
     availabilityZone: server.availability_zone ?? null,
     adminPass: server.adminPass ?? null,
     returnReservationId: isTrue(server.return_reservation_id),
@@ -56,24 +97,41 @@ export function readServerRequest(body: CreateServerDto): ServerRequest {
   };
 }
 
+export const tooManyItems = (): ApiFault =>
+  new ApiFault(403, `Maximum number of metadata items exceeds ${MOST_METADATA_ITEMS}`);
+
+/** As many as there may be, and the fewest that are asked for at least. */
+function countOf(server: ServerDto): number {
+  const fewest = Number(server.min_count ?? 1);
+  const most = Number(server.max_count ?? fewest);
+  if (fewest > most) throw new ApiFault(400, 'min_count must be <= max_count');
+  if (fewest > MOST_SERVERS) {
+    throw new ApiFault(403, `Quota exceeded for instances: Requested ${fewest}, but one request makes ${MOST_SERVERS}`);
+  }
+  return Math.min(most, MOST_SERVERS);
+}
+
+/** There are no networks, and Nova's words for who has none. */
+function refuseNetworks(networks: ServerDto['networks'], projectId: string): void {
+  if (networks === 'auto') {
+    throw new ApiFault(400, `Unable to automatically allocate a network for project ${projectId}`);
+  }
+  if (networks === undefined || networks === 'none') return;
+  const [first] = networks;
+  if (first === undefined) return;
+  const { port, uuid } = Object(first) as { readonly port?: unknown; readonly uuid?: unknown };
+  if (typeof port === 'string') throw new ApiFault(400, `Port ${port} could not be found.`);
+  if (typeof uuid === 'string') throw new ApiFault(400, `Network ${uuid} could not be found.`);
+  throw new ApiFault(400, 'Bad networks format');
+}
+
 /** Fields that Nova would act on and this service cannot: each with what it says about it. */
 const UNSERVED: readonly [keyof ServerDto, asks: (server: ServerDto) => boolean, message: string][] = [
-  [
-    'networks',
-    ({ networks }) => networks === 'auto' || (Array.isArray(networks) && networks.length > 0),
-    "Networks are not served: 'networks' must be 'none'.",
-  ],
   [
     'block_device_mapping',
     (server) => (server.block_device_mapping ?? []).length > 0,
     "Use 'block_device_mapping_v2': the older 'block_device_mapping' is not served.",
   ],
-  [
-    'min_count',
-    (server) => Number(server.min_count ?? 1) > 1 || Number(server.max_count ?? 1) > 1,
-    'One server is created per request: min_count and max_count must be 1.',
-  ],
-  ['key_name', (server) => server.key_name !== undefined, 'Invalid key_name provided.'],
   [
     'security_groups',
     (server) => (server.security_groups ?? []).some(({ name }) => name !== undefined && name !== 'default'),
@@ -84,20 +142,11 @@ const UNSERVED: readonly [keyof ServerDto, asks: (server: ServerDto) => boolean,
     (server) => server.availability_zone !== undefined && server.availability_zone !== AVAILABILITY_ZONE,
     'The requested availability zone is not available',
   ],
-  ['config_drive', (server) => isTrue(server.config_drive), 'Config drives are not served.'],
-  [
-    'user_data',
-    (server) => server.user_data !== undefined && server.user_data !== '',
-    'user_data is not served: there is neither a config drive nor a metadata service.',
-  ],
   [
     'personality',
     (server) => (server.personality ?? []).length > 0,
     'personality is not served: files cannot be put into the server.',
   ],
-  ['accessIPv4', (server) => server.accessIPv4 !== undefined, 'accessIPv4 is not served.'],
-  ['accessIPv6', (server) => server.accessIPv6 !== undefined, 'accessIPv6 is not served.'],
-  ['tags', (server) => (server.tags ?? []).length > 0, 'Tags of servers are not served.'],
   [
     'trusted_image_certificates',
     (server) => (server.trusted_image_certificates ?? []).length > 0,
@@ -108,15 +157,11 @@ const UNSERVED: readonly [keyof ServerDto, asks: (server: ServerDto) => boolean,
     (server) => server.host !== undefined || server.hypervisor_hostname !== undefined,
     'A host cannot be asked for.',
   ],
-  ['hostname', (server) => server.hostname !== undefined, "hostname is not served: it follows from the server's name."],
-  ['OS-DCF:diskConfig', (server) => server['OS-DCF:diskConfig'] === 'AUTO', 'Only OS-DCF:diskConfig MANUAL is served.'],
 ];
 
-function refuseUnserved(body: CreateServerDto): void {
+function refuseUnserved(body: CreateServerDto, projectId: string): void {
   const { server } = body;
-  if (Number(server.min_count ?? 1) > Number(server.max_count ?? server.min_count ?? 1)) {
-    throw new ApiFault(400, 'min_count must be <= max_count');
-  }
+  refuseNetworks(server.networks, projectId);
   const refused = UNSERVED.find(([, asks]) => asks(server));
   if (refused !== undefined) throw new ApiFault(400, refused[2]);
   const hints = { ...body['os:scheduler_hints'], ...body['OS-SCH-HNT:scheduler_hints'] };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { TASK_STATES, type TaskState, VM_STATES, type VmState } from '@novella/core';
-import { serverStatus, type ServerStatus, vmStatesOf } from './server-status.js';
+import { serverStatus, type ServerStatus, statesOf } from './server-status.js';
 
 const DEFAULTS: Record<VmState, ServerStatus> = {
   building: 'BUILD',
@@ -21,12 +21,28 @@ describe('serverStatus', () => {
     const special = vmState === 'active' && (taskState === 'rebooting' || taskState === 'rebooting_hard');
     expect(serverStatus(vmState, taskState)).toBe(special ? rebooting[taskState] : DEFAULTS[vmState]);
   });
+});
 
-  it('finds for each status the vm_states that can show it', () => {
+describe('statesOf', () => {
+  it('finds for each status the states that can show it', () => {
     for (const [vmState, taskState] of ALL) {
-      expect(vmStatesOf([serverStatus(vmState, taskState)])).toContain(vmState);
+      const found = statesOf([serverStatus(vmState, taskState)]);
+      expect(found?.vmStates).toContain(vmState);
+      if (found?.taskStates !== undefined) expect(found.taskStates).toContain(taskState);
     }
-    expect(vmStatesOf(['REBOOT', 'SHUTOFF'])).toEqual(['active', 'stopped']);
-    expect(vmStatesOf(['RESCUE'])).toEqual([]);
+  });
+
+  it.each<[string[], ReturnType<typeof statesOf>]>([
+    [['active'], { vmStates: ['active'] }],
+    [['REBOOT'], { vmStates: ['active'], taskStates: ['rebooting'] }],
+    [['Reboot', 'hard_reboot'], { vmStates: ['active'], taskStates: ['rebooting', 'rebooting_hard'] }],
+    [['REBOOT', 'SHUTOFF'], { vmStates: ['active', 'stopped'] }],
+    [['RESCUE'], { vmStates: [], taskStates: [] }],
+    [['odd', 'ERROR'], { vmStates: ['error'] }],
+    [['odd'], null],
+    [[''], null],
+    [[], null],
+  ])('of %j are %j', (words, states) => {
+    expect(statesOf(words)).toEqual(states);
   });
 });

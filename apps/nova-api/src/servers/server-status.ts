@@ -1,4 +1,4 @@
-import { assertNever, type TaskState, VM_STATES, type VmState } from '@novella/core';
+import { assertNever, type TaskState, TASK_STATES, VM_STATES, type VmState } from '@novella/core';
 
 /** The word that clients wait for. Mirrors nova:nova/api/openstack/common.py _STATE_MAP. */
 export const SERVER_STATUSES = [
@@ -50,8 +50,23 @@ export function serverStatus(vmState: VmState, taskState: TaskState | null): Ser
   }
 }
 
-/** The vm_states in which a server can have one of these statuses; a first, coarse filter. */
-export const vmStatesOf = (statuses: readonly ServerStatus[]): VmState[] =>
-  VM_STATES.filter((vmState) =>
-    ([null, 'rebooting', 'rebooting_hard'] as const).some((task) => statuses.includes(serverStatus(vmState, task))),
+/**
+ * What servers of these statuses may be and do, or null when no word is a status. As Nova has it: with a status that a
+ * vm_state has by itself, tasks are not looked at, so ACTIVE finds those that reboot too.
+ */
+export function statesOf(words: readonly string[]): { vmStates: VmState[]; taskStates?: TaskState[] } | null {
+  const statuses = words.map((word) => word.toUpperCase()).filter(isServerStatus);
+  if (statuses.length === 0) return null;
+  const byItself = VM_STATES.filter((vmState) => statuses.includes(serverStatus(vmState, null)));
+  const byTask = VM_STATES.flatMap((vmState) =>
+    TASK_STATES.filter(
+      (task) =>
+        serverStatus(vmState, task) !== serverStatus(vmState, null) && statuses.includes(serverStatus(vmState, task)),
+    ).map((taskState) => ({ vmState, taskState })),
   );
+  const vmStates = VM_STATES.filter(
+    (vmState) => byItself.includes(vmState) || byTask.some((pair) => pair.vmState === vmState),
+  );
+  if (byItself.length > 0) return { vmStates };
+  return { vmStates, taskStates: byTask.map(({ taskState }) => taskState) };
+}

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { type HostName, POWER_STATE_NUMBER, type ProjectId } from '@novella/core';
-import type { BlockDeviceMapping, Flavor, Instance, Service } from '@novella/persistence';
+import { type BlockDeviceMapping, type Instance, rootDeviceName, type Service } from '@novella/persistence';
 import { has } from '../http/microversion.js';
-import { allows } from '../http/policy.js';
 import type { ApiCall } from '../http/request-context.js';
 import { microsecondsWithoutZone, secondsWithZone } from '../http/timestamps.js';
+import { hostStatusOf, type Sees } from './server-sees.js';
 import { AVAILABILITY_ZONE } from './server-request.js';
 import { serverStatus, type ServerStatus } from './server-status.js';
 
@@ -14,6 +14,9 @@ export interface ServerFacts {
   readonly mappings: readonly BlockDeviceMapping[];
   /** Of the server's host; null without one, and for callers who may not see it. */
   readonly service: Service | null;
+  /** null without, and for callers who may not see it. */
+  readonly userData: string | null;
+  readonly sees: Sees;
 }
 
 const WITH_PROGRESS: readonly ServerStatus[] = ['ACTIVE', 'BUILD', 'REBUILD', 'RESIZE', 'VERIFY_RESIZE', 'MIGRATING'];
@@ -30,10 +33,19 @@ export const serverLinks = (id: string, { links }: Pick<ApiCall, 'links'>) => [
   { rel: 'bookmark', href: links.bookmark(`/servers/${id}`) },
 ];
 
-export function serverView(facts: ServerFacts, call: ApiCall, where: 'show' | 'detail') {
-  const { instance } = facts;
+export const diskConfigView = ({ autoDiskConfig }: Pick<Instance, 'autoDiskConfig'>) => ({
+  'OS-DCF:diskConfig': autoDiskConfig ? 'AUTO' : 'MANUAL',
+});
+
+/** Whether the answer has more than what a change of a server is answered with before 2.75. */
+export const showsAll = (where: 'show' | 'detail' | 'update', { microversion }: Pick<ApiCall, 'microversion'>) =>
+  where !== 'update' || has(microversion, 'servers.update.shows-all');
+
+export function serverView(facts: ServerFacts, call: ApiCall, where: 'show' | 'detail' | 'update') {
+  const { instance, sees } = facts;
   const { microversion: version } = call;
   const status = serverStatus(instance.vmState, instance.taskState);
+  const all = showsAll(where, call);
   return {
     id: instance.id,
     name: instance.name,
@@ -43,39 +55,25 @@ export function serverView(facts: ServerFacts, call: ApiCall, where: 'show' | 'd
     metadata: instance.metadata,
     hostId: hostId(instance.projectId, instance.host),
     image: imageView(instance, call),
-    flavor: flavorView(instance, call),
+    flavor: flavorView(instance, sees, call),
     created: secondsWithZone(instance.createdAt),
     updated: secondsWithZone(instance.updatedAt),
-    // Networks are not served.
+    // Networks are not served: there is nothing to list, and there are no security groups.
     addresses: {},
-    accessIPv4: '',
-    accessIPv6: '',
+    accessIPv4: instance.accessIpV4 ?? '',
+    accessIPv6: instance.accessIpV6 ?? '',
     links: serverLinks(instance.id, call),
-    'OS-DCF:diskConfig': 'MANUAL',
-    'OS-EXT-AZ:availability_zone': instance.host === null ? (instance.availabilityZone ?? '') : AVAILABILITY_ZONE,
-    config_drive: '',
-    key_name: instance.keyName,
-    'OS-SRV-USG:launched_at': instance.launchedAt === null ? null : microsecondsWithoutZone(instance.launchedAt),
-    'OS-SRV-USG:terminated_at': instance.terminatedAt === null ? null : microsecondsWithoutZone(instance.terminatedAt),
-    'OS-EXT-STS:task_state': instance.taskState,
-    'OS-EXT-STS:vm_state': instance.vmState,
-    'OS-EXT-STS:power_state': POWER_STATE_NUMBER[instance.powerState],
-    'os-extended-volumes:volumes_attached': facts.mappings.map((mapping) => ({
-      id: mapping.volumeId,
-      ...(has(version, 'servers.volumes-attached.delete-on-termination')
-        ? { delete_on_termination: mapping.deleteOnTermination }
-        : {}),
-    })),
+    ...diskConfigView(instance),
     ...(WITH_PROGRESS.includes(status) ? { progress: 0 } : {}),
     ...faultView(instance, status, call),
-    ...hostView(facts, call),
-    ...(has(version, 'servers.locked') ? { locked: false } : {}),
+    ...(all ? fullView(facts, call) : {}),
+    ...(has(version, 'servers.locked') ? { locked: instance.lockedBy !== null } : {}),
     ...(has(version, 'servers.description') ? { description: instance.description } : {}),
-    ...(has(version, 'servers.tags') ? { tags: [] } : {}),
+    ...(has(version, 'servers.tags') ? { tags: instance.tags } : {}),
     ...(has(version, 'servers.trusted-certificates') ? { trusted_image_certificates: null } : {}),
-    ...(has(version, 'servers.server-groups') && where === 'show' ? { server_groups: [] } : {}),
-    ...(has(version, 'servers.locked-reason') ? { locked_reason: null } : {}),
-    ...(has(version, 'servers.hostname') ? { 'OS-EXT-SRV-ATTR:hostname': guestHostname(instance) } : {}),
+    ...(has(version, 'servers.server-groups') && where !== 'detail' ? { server_groups: [] } : {}),
+    ...(has(version, 'servers.locked-reason') ? { locked_reason: instance.lockedReason } : {}),
+    ...(has(version, 'servers.hostname') ? { 'OS-EXT-SRV-ATTR:hostname': instance.hostname } : {}),
     ...(has(version, 'servers.pinned-availability-zone')
       ? { pinned_availability_zone: instance.availabilityZone }
       : {}),
@@ -90,19 +88,33 @@ export const hostId = (projectId: ProjectId | null, host: HostName | null): stri
         .update(`${projectId ?? ''}${host}`)
         .digest('hex');
 
-/** One server is created per request, so its own id names the reservation. */
-export const reservationId = (instanceId: string): string => `r-${instanceId.slice(0, 8)}`;
-
-/** Whether the answer has what only the host's service can tell. */
-export const showsHost = ({ context }: Pick<ApiCall, 'context'>, instance: Pick<Instance, 'projectId'>): boolean =>
-  allows(context, 'os_compute_api:os-extended-server-attributes', instance);
+/** What Nova's extensions once added. */
+function fullView(facts: ServerFacts, call: ApiCall) {
+  const { instance } = facts;
+  const withEnd = has(call.microversion, 'servers.volumes-attached.delete-on-termination');
+  return {
+    'OS-EXT-AZ:availability_zone': instance.host === null ? (instance.availabilityZone ?? '') : AVAILABILITY_ZONE,
+    config_drive: instance.configDrive ? 'True' : '',
+    key_name: instance.keyName,
+    'OS-SRV-USG:launched_at': instance.launchedAt === null ? null : microsecondsWithoutZone(instance.launchedAt),
+    'OS-SRV-USG:terminated_at': instance.terminatedAt === null ? null : microsecondsWithoutZone(instance.terminatedAt),
+    'OS-EXT-STS:task_state': instance.taskState,
+    'OS-EXT-STS:vm_state': instance.vmState,
+    'OS-EXT-STS:power_state': POWER_STATE_NUMBER[instance.powerState],
+    'os-extended-volumes:volumes_attached': facts.mappings.map(({ volumeId, deleteOnTermination }) => ({
+      id: volumeId,
+      ...(withEnd ? { delete_on_termination: deleteOnTermination } : {}),
+    })),
+    ...hostView(facts, call),
+  };
+}
 
 function imageView({ imageRef }: Instance, { links }: ApiCall) {
   if (imageRef === null) return '';
   return { id: imageRef, links: [{ rel: 'bookmark', href: links.bookmark(`/images/${imageRef}`) }] };
 }
 
-function flavorView({ flavor, projectId }: Instance, { microversion, context, links }: ApiCall) {
+function flavorView({ flavor }: Instance, sees: Sees, { microversion, links }: ApiCall) {
   if (!has(microversion, 'servers.flavor-embedded')) {
     return { id: flavor.id, links: [{ rel: 'bookmark', href: links.bookmark(`/flavors/${flavor.id}`) }] };
   }
@@ -113,10 +125,9 @@ function flavorView({ flavor, projectId }: Instance, { microversion, context, li
     ephemeral: flavor.ephemeralGib,
     swap: flavor.swapMib,
     original_name: flavor.name,
-    ...extraSpecs(flavor, allows(context, 'os_compute_api:servers:show:flavor-extra-specs', { projectId })),
+    ...(sees.flavorExtraSpecs ? { extra_specs: flavor.extraSpecs } : {}),
   };
 }
-const extraSpecs = (flavor: Flavor, allowed: boolean) => (allowed ? { extra_specs: flavor.extraSpecs } : {});
 
 function faultView({ fault }: Instance, status: ServerStatus, { context }: ApiCall) {
   if (fault === null || (status !== 'ERROR' && status !== 'DELETED')) return {};
@@ -125,44 +136,28 @@ function faultView({ fault }: Instance, status: ServerStatus, { context }: ApiCa
   return { fault: { code, created: secondsWithZone(created), message, ...(showsDetails ? { details } : {}) } };
 }
 
-function hostView({ instance, service }: ServerFacts, call: ApiCall) {
-  if (!showsHost(call, instance)) return {};
-  const { microversion: version } = call;
+function hostView({ instance, service, sees, userData }: ServerFacts, { microversion }: ApiCall) {
+  const status = hostStatusOf(service);
+  const showsStatus = sees.hostStatus === 'any' || (sees.hostStatus === 'unknown-only' && status === 'UNKNOWN');
   return {
-    'OS-EXT-SRV-ATTR:host': instance.host,
-    'OS-EXT-SRV-ATTR:instance_name': `instance-${instance.number.toString(16).padStart(8, '0')}`,
-    'OS-EXT-SRV-ATTR:hypervisor_hostname': service?.hypervisor.hostname ?? null,
-    ...(has(version, 'servers.extended-attributes') ? extendedAttributes(instance) : {}),
-    ...(has(version, 'servers.host-status') ? { host_status: hostStatus(instance, service) } : {}),
+    ...(sees.host
+      ? {
+          'OS-EXT-SRV-ATTR:host': instance.host,
+          'OS-EXT-SRV-ATTR:instance_name': `instance-${instance.number.toString(16).padStart(8, '0')}`,
+          'OS-EXT-SRV-ATTR:hypervisor_hostname': service?.hypervisor.hostname ?? null,
+          ...(has(microversion, 'servers.extended-attributes') ? extendedAttributes(instance, userData) : {}),
+        }
+      : {}),
+    ...(showsStatus ? { host_status: status } : {}),
   };
 }
 
-const extendedAttributes = (instance: Instance) => ({
-  'OS-EXT-SRV-ATTR:hostname': guestHostname(instance),
-  'OS-EXT-SRV-ATTR:kernel_id': '',
-  'OS-EXT-SRV-ATTR:ramdisk_id': '',
-  'OS-EXT-SRV-ATTR:launch_index': 0,
-  'OS-EXT-SRV-ATTR:reservation_id': reservationId(instance.id),
-  'OS-EXT-SRV-ATTR:root_device_name': instance.diskBus === 'virtio' ? '/dev/vda' : '/dev/sda',
-  'OS-EXT-SRV-ATTR:user_data': null,
+const extendedAttributes = (instance: Instance, userData: string | null) => ({
+  'OS-EXT-SRV-ATTR:hostname': instance.hostname,
+  'OS-EXT-SRV-ATTR:kernel_id': instance.kernelId,
+  'OS-EXT-SRV-ATTR:ramdisk_id': instance.ramdiskId,
+  'OS-EXT-SRV-ATTR:launch_index': instance.launchIndex,
+  'OS-EXT-SRV-ATTR:reservation_id': instance.reservationId,
+  'OS-EXT-SRV-ATTR:root_device_name': rootDeviceName(instance.diskBus),
+  'OS-EXT-SRV-ATTR:user_data': userData,
 });
-
-function hostStatus({ host }: Instance, service: Service | null): string {
-  if (host === null) return '';
-  if (service === null) return '';
-  if (service.forcedDown) return 'DOWN';
-  if (service.disabled) return 'MAINTENANCE';
-  return service.up ? 'UP' : 'UNKNOWN';
-}
-
-/** The server's name as a host name (nova:nova/utils.py sanitize_hostname). */
-function guestHostname({ id, name }: Instance): string {
-  const cleaned = name
-    .replace(/[ _]/g, '-')
-    .replace(/[^\w.-]+/g, '')
-    .toLowerCase()
-    .replace(/^[.-]+|[.-]+$/g, '')
-    .slice(0, 63)
-    .replace(/[.-]+$/, '');
-  return cleaned === '' ? `Server-${id}` : cleaned;
-}

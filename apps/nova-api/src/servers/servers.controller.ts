@@ -1,5 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query, Res } from '@nestjs/common';
-import type { Service, Instance } from '@novella/persistence';
+import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { RequestBody } from '../http/body.decorator.js';
 import { has } from '../http/microversion.js';
@@ -11,11 +10,15 @@ import type { NovaApiConfig } from '../nova-api.config.js';
 import { PORTS } from '../ports.js';
 import { createServer, type CreateServerIo } from './create-server.js';
 import { CreateServerDto } from './create-server.dto.js';
-import { ListServersQuery } from './list-servers.dto.js';
+import { ListServersQuery, SEVERAL } from './list-servers.dto.js';
 import { listServers, type ServerPage } from './list-servers.js';
+import { refuseLocked } from './lock-server.js';
 import { noSuchServer } from './instance-state.js';
 import { selectServers } from './server-filter.js';
-import { reservationId, serverLinks, serverSummaryView, serverView, showsHost } from './server.view.js';
+import { diskConfigView, serverLinks, serverSummaryView } from './server.view.js';
+import { serverViews } from './server-views.js';
+import { UpdateServerBody } from './update-server.dto.js';
+import { updateServer } from './update-server.js';
 import { visibleInstance } from './visible-instance.js';
 import { newPassword } from './new-password.js';
 
@@ -31,15 +34,16 @@ export class ServersController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ) {
     const { request, created } = await createServer(this.io, call, body);
-    const { id } = created.instance;
-    if (request.returnReservationId) return { reservation_id: reservationId(id) };
+    const [first] = created.instances;
+    const { id } = first;
+    if (request.returnReservationId) return { reservation_id: first.reservationId };
     reply.header('Location', call.links.self(`/servers/${id}`));
     return {
       server: {
         id,
         links: serverLinks(id, call),
-        'OS-DCF:diskConfig': 'MANUAL',
-        security_groups: [{ name: 'default' }],
+        ...diskConfigView(first),
+        security_groups: request.securityGroups,
         ...(this.io.config.enableInstancePassword
           ? { adminPass: request.adminPass ?? newPassword(this.io.random) }
           : {}),
@@ -58,7 +62,7 @@ export class ServersController {
   async detail(@Call() call: ApiCall, @Query() query: unknown) {
     authorize(call.context, 'os_compute_api:servers:detail', call.context);
     const { instances, links } = await this.page(call, query, 'detail');
-    const servers = await this.views(instances, call, 'detail');
+    const servers = await serverViews(this.io.store, instances, call, 'detail');
     return { servers, ...links };
   }
 
@@ -66,7 +70,14 @@ export class ServersController {
   async show(@Call() call: ApiCall, @Param('id') id: string) {
     const instance = await visibleInstance(this.io.store, call.context, id);
     authorize(call.context, 'os_compute_api:servers:show', instance);
-    const [server] = await this.views([instance], call, 'show');
+    const [server] = await serverViews(this.io.store, [instance], call, 'show');
+    return { server };
+  }
+
+  @Put(':id')
+  async update(@Call() call: ApiCall, @Param('id') id: string, @RequestBody() body: UpdateServerBody) {
+    const instance = await updateServer(this.io.store, call, id, body);
+    const [server] = await serverViews(this.io.store, [instance], call, 'update');
     return { server };
   }
 
@@ -75,6 +86,7 @@ export class ServersController {
   async delete(@Call() call: ApiCall, @Param('id') id: string): Promise<void> {
     const instance = await visibleInstance(this.io.store, call.context, id);
     authorize(call.context, 'os_compute_api:servers:delete', instance);
+    refuseLocked(instance, call.context);
     const outcome = await this.io.store.requestDelete(instance.id, requesterOf(call.context));
     if (outcome === 'server-not-found') throw noSuchServer(id);
     if (outcome === 'accepted') this.io.hint();
@@ -82,9 +94,10 @@ export class ServersController {
 
   private async page(call: ApiCall, rawQuery: unknown, where: 'index' | 'detail') {
     const unknownKeys = has(call.microversion, 'strict-queries') ? 'refuse' : 'drop';
-    const query = parseQuery(ListServersQuery, rawQuery, call, { unknownKeys, lists: ['status'] });
+    const query = parseQuery(ListServersQuery, rawQuery, call, { unknownKeys, lists: SEVERAL });
     const limit = pageLimit(query.limit, this.io.config.maxLimit);
-    const selection = selectServers(query, call, where);
+    const services = () => this.io.store.services('nova-compute');
+    const selection = await selectServers(query, call, where, services);
     const { instances, next }: ServerPage =
       selection === null
         ? { instances: [], next: null }
@@ -92,22 +105,5 @@ export class ServersController {
     const path = where === 'index' ? '/servers' : '/servers/detail';
     const links = next === null ? {} : { servers_links: nextPageLink(call.links, path, query, next) };
     return { instances, links };
-  }
-
-  private async views(instances: readonly Instance[], call: ApiCall, where: 'show' | 'detail') {
-    const [mappings, services] = await Promise.all([
-      this.io.store.blockDeviceMappings(instances.map(({ id }) => id)),
-      this.services(instances, call),
-    ]);
-    return instances.map((instance) => {
-      const service = services.find(({ host }) => host === instance.host) ?? null;
-      return serverView({ instance, mappings: mappings.get(instance.id) ?? [], service }, call, where);
-    });
-  }
-
-  /** The hosts' services, when the answer shows them. */
-  private services(instances: readonly Instance[], call: ApiCall): Promise<Service[]> {
-    const shown = instances.some((instance) => instance.host !== null && showsHost(call, instance));
-    return shown ? this.io.store.services('nova-compute') : Promise.resolve([]);
   }
 }

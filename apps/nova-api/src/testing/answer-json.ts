@@ -15,6 +15,8 @@ export interface AnswerJson {
   readonly flavor: Readonly<Record<string, unknown>>;
   readonly flavors: readonly { readonly id: string }[];
   readonly flavors_links?: readonly LinkJson[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tags: readonly string[];
   readonly flavor_access: readonly { readonly flavor_id: string; readonly tenant_id: string }[];
   readonly extra_specs: Readonly<Record<string, string>>;
   readonly keypair: Readonly<Record<string, unknown>>;

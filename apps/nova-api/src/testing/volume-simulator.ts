@@ -4,6 +4,8 @@ import type { VolumeApi, VolumeFacts, VolumeUser } from '../volume-api.js';
 /** Cinder as nova-api sees it: volumes that change state, attachments that exist, faults that a test puts in. */
 export class VolumeSimulator implements VolumeApi {
   readonly volumes = new Map<VolumeId, VolumeFacts>();
+  /** Whose token can read the volume; without one anybody's. */
+  readonly readers = new Map<VolumeId, (user: VolumeUser) => boolean>();
   readonly attachments = new Map<AttachmentId, { volume: VolumeId; server: ServerId }>();
   /** Who asked, in order. */
   readonly users: VolumeUser[] = [];
@@ -18,6 +20,7 @@ export class VolumeSimulator implements VolumeApi {
       size: gib(2),
       multiattach: false,
       bootable: false,
+      migrationStatus: null,
       imageMetadata: {},
     };
     this.volumes.set(volume, { ...base, ...facts });
@@ -32,7 +35,8 @@ export class VolumeSimulator implements VolumeApi {
   async volume(id: VolumeId, user: VolumeUser): Promise<VolumeFacts> {
     await this.#called('volume', id, user);
     const volume = this.volumes.get(id);
-    if (volume === undefined) throw new NovellaError('volume-not-found', `no volume ${id}`);
+    const isReadable = this.readers.get(id)?.(user) ?? true;
+    if (volume === undefined || !isReadable) throw new NovellaError('volume-not-found', `no volume ${id}`);
     return volume;
   }
 

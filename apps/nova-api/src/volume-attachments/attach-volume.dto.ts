@@ -1,11 +1,14 @@
 import { since } from '../http/microversion.js';
-import { Boolish, ObjectOf, Required, Text, Uuid } from '../http/rules.js';
+import { Boolish, ObjectOf, Required, Text, type TextLimits, Uuid } from '../http/rules.js';
+
+export const DEVICE: TextLimits = { nullable: true, max: 255, pattern: /^\/dev\/[a-z]+[0-9]*$/ };
+export const TAG: TextLimits = { min: 1, max: 60, pattern: /^[^,/]*$/ };
 
 /** Body of POST os-volume_attachments (nova:nova/api/openstack/compute/schemas/volume_attachment.py). */
 class VolumeAttachmentDto {
   @Required() @Uuid() readonly volumeId!: string;
-  @Text({ nullable: true, max: 255, pattern: /^\/dev\/[a-z]+[0-9]*$/ }) readonly device?: string | null;
-  @Text({ min: 1, max: 60, pattern: /^[^,/]*$/ }, since('attachments.create.tag')) readonly tag?: string;
+  @Text(DEVICE) readonly device?: string | null;
+  @Text(TAG, since('attachments.create.tag')) readonly tag?: string;
   @Boolish(since('attachments.delete-on-termination')) readonly delete_on_termination?: boolean | string;
 }
 

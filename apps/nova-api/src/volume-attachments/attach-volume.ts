@@ -4,6 +4,7 @@ import { ApiFault } from '../http/fault.js';
 import { isTrue } from '../http/rules.js';
 import { type ApiCall, requesterOf } from '../http/request-context.js';
 import { noSuchServer } from '../servers/instance-state.js';
+import { refuseLocked } from '../servers/lock-server.js';
 import { serverBusy } from '../servers/server-busy.js';
 import type { AttachVolumeDto } from './attach-volume.dto.js';
 import { decideAttach, DISKS_CHANGE } from './decide-attach.js';
@@ -24,6 +25,7 @@ export async function attachVolume(
   instance: Instance,
   { volumeAttachment: asked }: AttachVolumeDto,
 ): Promise<BlockDeviceMapping> {
+  refuseLocked(instance, call.context);
   const volumeId = parseVolumeId(asked.volumeId.toLowerCase());
   if (volumeId === null) throw new ApiFault(404, `Volume ${asked.volumeId} could not be found.`);
   const volume = await io.cinder.volume(volumeId, call.context);

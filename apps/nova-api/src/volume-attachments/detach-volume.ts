@@ -4,6 +4,7 @@ import { ApiFault } from '../http/fault.js';
 import { type ApiCall, requesterOf } from '../http/request-context.js';
 import type { NovaApiPorts } from '../ports.js';
 import { noSuchServer } from '../servers/instance-state.js';
+import { refuseLocked } from '../servers/lock-server.js';
 import { serverBusy } from '../servers/server-busy.js';
 import { DISKS_CHANGE } from './decide-attach.js';
 import { notAttached, notInUse, rootDevice, whyNotDetach } from './decide-detach.js';
@@ -23,6 +24,7 @@ export async function detachVolume(
   const facts = await io.cinder.volume(volumeId, context);
   const held = (await io.store.blockDeviceMappings([instance.id])).get(instance.id) ?? [];
   const mapping = held.find((each) => each.volumeId === volumeId) ?? null;
+  if (mapping !== null && mapping.bootIndex !== 0) refuseLocked(instance, context);
   const refusal = whyNotDetach({ instance, mapping, volume: facts });
   if (refusal !== null) throw refusal;
 

@@ -209,10 +209,126 @@ describe('GET os-volume_attachments', () => {
     }
     expect((await api.ask('GET', url(third, `/${VOLUME}`))).code).toBe(404);
   });
+});
 
-  it('PUT has no route yet', async () => {
+describe('PUT os-volume_attachments', () => {
+  const OLD = `/${VOLUME}`;
+  const put = (fields: object, options: object = {}) =>
+    api.ask('PUT', url(server, OLD), {
+      version: '2.85',
+      body: { volumeAttachment: { volumeId: VOLUME, ...fields } },
+      ...options,
+    });
+  const message = async (answer: ReturnType<typeof put>) =>
+    Object.values((await answer).json as unknown as Record<string, unknown>)[0];
+  const deletes = async () => (await mappings())[0]?.deleteOnTermination;
+
+  it.each([
+    ['true', true],
+    [false, false],
+    ['off', false],
+    [1, 400],
+    [null, 400],
+    ['maybe', 400],
+  ])('changes delete_on_termination to %j from 2.85 on: %j', async (given, becomes) => {
+    await attach({ delete_on_termination: true }, '2.79');
+    const answer = await put({ delete_on_termination: given });
+    if (typeof becomes === 'number') expect(answer.code).toBe(becomes);
+    else expect([answer.code, answer.text]).toEqual([202, '']);
+    expect(await deletes()).toBe(becomes === false ? false : true);
+  });
+
+  it('takes back what show answers, and changes nothing', async () => {
+    await attach({ tag: 'data', delete_on_termination: true }, '2.79');
+    const shown = (await api.ask('GET', url(server, OLD), { version: '2.85' })).json.volumeAttachment;
+    expect((await put(shown)).code).toBe(202);
+    const after = (await api.ask('GET', url(server, OLD), { version: '2.85' })).json.volumeAttachment;
+    expect(after).toEqual(shown);
+    expect((await put({})).code).toBe(202);
+  });
+
+  it.each<[string, object]>([
+    ['id', { id: OTHER }],
+    ['serverId', { serverId: OTHER }],
+    ['device', { device: '/dev/vdq' }],
+    ['device', { device: null }],
+    ['tag', { tag: 'other' }],
+  ])('refuses another %s with 400, and changes nothing', async (property, fields) => {
+    await attach({ delete_on_termination: true, tag: 'data' }, '2.79');
+    const answer = put({ ...fields, delete_on_termination: false });
+    expect(await message(answer)).toEqual({ code: 400, message: `The ${property} property is not mutable` });
+    expect(await deletes()).toBe(true);
+  });
+
+  it.each<[string, object, string]>([
+    ['no volumeId', { volumeId: undefined }, '2.85'],
+    ['a volumeId that is no uuid', { volumeId: 'vol-1' }, '2.85'],
+    ['an unknown key', { size: 2 }, '2.85'],
+    ['a tag that is null', { tag: null }, '2.85'],
+    ['delete_on_termination before 2.85', { delete_on_termination: true }, '2.84'],
+    ['a device before 2.85', { device: '/dev/vdb' }, '2.84'],
+  ])('refuses %s with 400', async (_, fields, version) => {
     await attach();
-    expect((await api.ask('PUT', url(server, `/${VOLUME}`))).code).toBe(404);
+    expect((await put(fields, { version })).code).toBe(400);
+  });
+
+  it('is a 404 for a volume that is not attached, and for a stranger', async () => {
+    const text = `No volume Block Device Mapping with id ${VOLUME}.`;
+    expect(await message(put({ delete_on_termination: true }))).toEqual({ code: 404, message: text });
+    await attach();
+    expect((await put({ delete_on_termination: true }, { as: STRANGER })).code).toBe(404);
+    expect(await deletes()).toBe(false);
+  });
+
+  describe('that would swap volumes', () => {
+    const ADMIN = 'admin:service';
+    const swap = (options: object = {}) => put({ volumeId: OTHER }, { as: ADMIN, ...options });
+    beforeEach(async () => {
+      await attach({ delete_on_termination: true }, '2.79');
+      api.cinder.add(VOLUME, { status: 'in-use', migrationStatus: 'migrating' });
+      api.cinder.add(OTHER);
+    });
+
+    it('is for services alone, which every PUT is below 2.85', async () => {
+      const rule = "Policy doesn't allow os_compute_api:os-volumes-attachments:swap to be performed.";
+      expect(await message(swap({ as: USER }))).toEqual({ code: 403, message: rule });
+      expect(await message(put({}, { as: USER, version: '2.84' }))).toEqual({ code: 403, message: rule });
+      expect((await put({}, { as: ADMIN, version: '2.84' })).code).toBe(501);
+    });
+
+    it('is refused with 501 as what no driver can do, and nothing is written', async () => {
+      const before = await mappings();
+      const answer = await put({ volumeId: OTHER, delete_on_termination: false }, { as: ADMIN });
+      expect(answer.code).toBe(501);
+      expect(answer.json).toMatchObject({
+        notImplemented: {
+          code: 501,
+          message: expect.stringMatching(/^The requested functionality is not supported\./),
+        },
+      });
+      expect(await mappings()).toEqual(before);
+      expect(api.cinder.attachments.size).toBe(1);
+    });
+
+    it('is a 409 unless Cinder says that the volume is migrating', async () => {
+      api.cinder.add(VOLUME, { status: 'in-use' });
+      const text = `volume ${VOLUME} is not migrating; this API should only be called by Cinder`;
+      expect(await message(swap())).toEqual({ code: 409, message: text });
+    });
+
+    it('is a 400 for a new volume that is not there, and a 404 for an old one', async () => {
+      api.cinder.volumes.delete(OTHER as VolumeId);
+      expect((await swap()).code).toBe(400);
+      api.cinder.volumes.delete(volume);
+      expect((await swap()).code).toBe(404);
+    });
+
+    it('is a 409 in a state in which Nova does not swap, and a 400 with what cannot be changed', async () => {
+      expect((await put({ volumeId: OTHER, tag: 'other' }, { as: ADMIN })).code).toBe(400);
+      await api.ask('POST', `/v2.1/servers/${server}/action`, { body: { 'os-stop': null } });
+      const text = `Cannot 'swap_volume' instance ${server} while it is in task_state powering-off`;
+      expect(await message(swap())).toEqual({ code: 409, message: text });
+    });
   });
 });
 

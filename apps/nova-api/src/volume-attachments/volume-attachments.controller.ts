@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Query } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Inject, Param, Post, Put, Query } from '@nestjs/common';
 import type { BlockDeviceMapping, Instance } from '@novella/persistence';
 import { RequestBody } from '../http/body.decorator.js';
 import { has } from '../http/microversion.js';
@@ -13,6 +13,8 @@ import { attachVolume, type AttachVolumeIo } from './attach-volume.js';
 import { AttachVolumeDto } from './attach-volume.dto.js';
 import { notAttached } from './decide-detach.js';
 import { detachVolume } from './detach-volume.js';
+import { attachmentToUpdate, swapVolume, updateAttachment } from './update-attachment.js';
+import { UpdateAttachmentDto } from './update-attachment.dto.js';
 import { createdVolumeAttachmentView, isShown, volumeAttachmentView } from './volume-attachment.view.js';
 
 class ListAttachmentsQuery {
@@ -55,6 +57,26 @@ export class VolumeAttachmentsController {
     authorize(call.context, 'os_compute_api:os-volumes-attachments:create', instance);
     const mapping = await attachVolume(this.io, call, instance, body);
     return { volumeAttachment: createdVolumeAttachmentView(mapping, call.microversion) };
+  }
+
+  @Put(':volumeId')
+  @HttpCode(202)
+  async update(
+    @Call() call: ApiCall,
+    @Param('serverId') serverId: string,
+    @Param('volumeId') volumeId: string,
+    @RequestBody() { volumeAttachment }: UpdateAttachmentDto,
+  ): Promise<void> {
+    const instance = await visibleInstance(this.io.store, call.context, serverId);
+    const updates = has(call.microversion, 'attachments.update');
+    const swaps = !updates || volumeAttachment.volumeId !== volumeId;
+    if (!swaps) {
+      authorize(call.context, 'os_compute_api:os-volumes-attachments:update', instance);
+      return updateAttachment(this.io, instance, volumeId, volumeAttachment);
+    }
+    authorize(call.context, 'os_compute_api:os-volumes-attachments:swap', instance);
+    if (updates) await attachmentToUpdate(this.io, instance, volumeId, volumeAttachment);
+    return swapVolume(this.io, call, instance, volumeId, volumeAttachment);
   }
 
   @Delete(':volumeId')

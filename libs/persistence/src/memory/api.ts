@@ -1,12 +1,18 @@
 import type { ServerId } from '@novella/core';
 import { byDevice } from '../devices.js';
 import type { BlockDeviceMapping } from '../records.js';
-import { type ApiStore, EVERY_PROJECT, type ServerListQuery } from '../store.js';
+import type { ApiStore } from '../store.js';
 import { storable, storableText } from '../text.js';
 import { acceptExternalEvents } from './requests.js';
-import { abandonReservations, confirmReservations, createInstance, reserveAttachment } from './reservations.js';
+import {
+  abandonReservations,
+  confirmReservations,
+  createInstance,
+  createInstances,
+  reserveAttachment,
+} from './reservations.js';
 import { requestDelete, requestDetach, requestPower } from './server-requests.js';
-import { type InstanceRow, type Tables, toAction, toInstance, toMapping } from './tables.js';
+import { type Tables, toAction, toInstance, toMapping } from './tables.js';
 
 export function memoryApi(db: Tables): ApiStore {
   return {
@@ -28,7 +34,6 @@ export function memoryApi(db: Tables): ApiStore {
         const row = db.instances.get(id);
         return row === undefined ? null : toInstance(row);
       }),
-    instances: (query) => db.atomically(() => instances(db, query)),
     blockDeviceMappings: (servers) => db.atomically(() => blockDeviceMappings(db, servers)),
     instancesForEvents: (servers) =>
       db.atomically(() => {
@@ -37,11 +42,19 @@ export function memoryApi(db: Tables): ApiStore {
         return new Map(living.map((row) => [row.id, { host: row.host, projectId: row.projectId }]));
       }),
     createInstance: (input) => db.atomically(() => createInstance(db, storable(input))),
+    createInstances: (input) => db.atomically(() => createInstances(db, storable(input))),
     reserveAttachment: (input) => db.atomically(() => reserveAttachment(db, storable(input))),
     confirmReservations: (operation, attachments) =>
       db.atomically(() => confirmReservations(db, operation, attachments)),
     abandonReservations: (operation) => db.atomically(() => abandonReservations(db, operation)),
     requestDetach: (input) => db.atomically(() => requestDetach(db, storable(input))),
+    updateAttachment: ({ serverId, volumeId, deleteOnTermination }) =>
+      db.atomically(() => {
+        const mapping = db.mappingsOf(serverId).find((row) => row.volumeId === volumeId);
+        if (mapping === undefined) return 'not-attached';
+        db.mappings.set(mapping.id, { ...mapping, deleteOnTermination });
+        return 'updated';
+      }),
     requestPower: (input) => db.atomically(() => requestPower(db, storable(input))),
     requestDelete: (serverId, requester) => db.atomically(() => requestDelete(db, serverId, storable(requester))),
     acceptExternalEvents: (events, requester) =>
@@ -56,26 +69,6 @@ export function memoryApi(db: Tables): ApiStore {
       }),
   };
 }
-
-function instances(db: Tables, query: ServerListQuery) {
-  const mine = [...db.instances.values()]
-    .filter((row) => row.deletedAt === null && (query.projectId === EVERY_PROJECT || row.projectId === query.projectId))
-    .sort(newestFirst);
-  const { marker } = query;
-  const after = marker === null ? -1 : mine.findIndex((row) => row.id === marker);
-  if (marker !== null && after === -1) return 'unknown-marker' as const;
-  const name = query.name === undefined ? undefined : storableText(query.name);
-  return mine
-    .slice(after + 1)
-    .filter((row) => name === undefined || row.name.includes(name))
-    .filter((row) => query.vmStates === undefined || query.vmStates.includes(row.vmState))
-    .filter((row) => query.host === undefined || row.host === query.host)
-    .slice(0, query.limit)
-    .map(toInstance);
-}
-
-const newestFirst = (a: InstanceRow, b: InstanceRow): number =>
-  b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? 1 : -1);
 
 function blockDeviceMappings(db: Tables, servers: readonly ServerId[]): Map<ServerId, BlockDeviceMapping[]> {
   const result = new Map<ServerId, BlockDeviceMapping[]>(servers.map((server) => [server, []]));

@@ -92,7 +92,7 @@ function stuck(db: Tables): Stuck[] {
     if (attachedAt === null && !open) add('reservation-without-operation', volumeId, serverId, createdAt);
   }
   for (const action of [...db.actions.values()].flat()) {
-    const operation = db.operations.get(action.operationId);
+    const operation = action.operationId === null ? undefined : db.operations.get(action.operationId);
     const isEnded = operation !== undefined && !isOpen(operation.state);
     if (!action.finished && isEnded) add('action-without-end', action.requestId, action.serverId, action.startTime);
   }

@@ -8,10 +8,22 @@ import {
   type ServerId,
 } from '@novella/core';
 import { assignDevices, firstFreeDevice, rootDevices } from '../devices.js';
-import type { ApiStore, NewBlockDeviceMapping, NewInstance, Requester } from '../store.js';
+import type { Instance } from '../records.js';
+import { inOrder } from '../server-changes.js';
+import type { Requester } from '../requester.js';
+import type { ApiStore, NewBlockDeviceMapping, NewInstance } from '../store.js';
 import { DISKS_CHANGE } from '../transition-facts.js';
 import { newOperation } from './new-operation.js';
-import { appended, isOpen, type MappingRow, type OperationRow, type Tables, toInstance, toMapping } from './tables.js';
+import {
+  appended,
+  type InstanceRow,
+  isOpen,
+  type MappingRow,
+  type OperationRow,
+  type Tables,
+  toInstance,
+  toMapping,
+} from './tables.js';
 
 type Created = Awaited<ReturnType<ApiStore['createInstance']>>;
 type Reserved = Awaited<ReturnType<ApiStore['reserveAttachment']>>;
@@ -25,9 +37,34 @@ export function createInstance(
     confirmWithin: Millis;
   },
 ): Created {
+  const instance = addInstance(db, input.instance);
+  const devices = assignDevices(instance, input.mappings);
+  const mappings = input.mappings.map((mapping, index) =>
+    addMapping(db, instance.id, mapping, devices[index] ?? firstFreeDevice(mapping.bus, new Set(devices))),
+  );
+  const confirmWithin = mappings.length > 0 ? input.confirmWithin : null;
+  const operation = addBuild(db, instance, confirmWithin, input.requester);
+  return { instance: toInstance(instance), mappings: mappings.map(toMapping), operation: operation.id };
+}
+
+export function createInstances(
+  db: Tables,
+  { instances, requester }: { instances: readonly NewInstance[]; requester: Requester },
+): Instance[] {
+  return instances.map((given) => {
+    const instance = addInstance(db, given);
+    addBuild(db, instance, null, requester);
+    return toInstance(instance);
+  });
+}
+
+function addInstance(db: Tables, given: NewInstance): InstanceRow {
   const now = db.now();
   const instance = {
-    ...input.instance,
+    ...given,
+    tags: inOrder(given.tags),
+    lockedBy: null,
+    lockedReason: null,
     number: (db.instanceNumber += 1),
     vmState: 'building',
     taskState: 'scheduling',
@@ -43,20 +80,14 @@ export function createInstance(
     placed: { vcpus: 0, memoryMib: 0, diskGib: 0 },
   } as const;
   db.instances.set(instance.id, instance);
-  const devices = assignDevices(instance, input.mappings);
-  const mappings = input.mappings.map((mapping, index) =>
-    addMapping(db, instance.id, mapping, devices[index] ?? firstFreeDevice(mapping.bus, new Set(devices))),
-  );
-  const operation = newOperation(db, {
-    kind: 'build',
-    server: instance,
-    volumeId: null,
-    initiator: 'user',
-    request: {},
-    confirmWithin: mappings.length > 0 ? input.confirmWithin : null,
-  });
-  db.addAction(operation, 1, input.requester);
-  return { instance: toInstance(instance), mappings: mappings.map(toMapping), operation: operation.id };
+  return instance;
+}
+
+function addBuild(db: Tables, server: Instance, confirmWithin: Millis | null, requester: Requester): OperationRow {
+  const build = { kind: 'build', server, volumeId: null, initiator: 'user', request: {}, confirmWithin } as const;
+  const operation = newOperation(db, build);
+  db.addAction(operation, 1, requester);
+  return operation;
 }
 
 function addMapping(db: Tables, serverId: ServerId, mapping: NewBlockDeviceMapping, device: string): MappingRow {

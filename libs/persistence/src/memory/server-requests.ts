@@ -1,5 +1,6 @@
 import type { ErrorRecord, ServerId, VolumeId } from '@novella/core';
-import type { ApiStore, Requester } from '../store.js';
+import type { Requester } from '../requester.js';
+import type { ApiStore } from '../store.js';
 import {
   detachRefusal,
   ENDED_BY_DELETE,

@@ -24,13 +24,16 @@ import type {
   Service,
   TimelineEntry,
 } from '../records.js';
-import type { PostedEvent, Requester } from '../store.js';
+import type { Requester } from '../requester.js';
+import type { PostedEvent } from '../store.js';
 import { actionName, TIMELINE_LIMIT } from '../transition-facts.js';
 
 /** Rows are replaced, never changed, so that an answer given out stays what it was. */
 export interface InstanceRow extends Instance {
   /** What `place` has taken of the host. */
   readonly placed: Capacity;
+  readonly userData: string | null;
+  readonly keyData: string | null;
 }
 export interface MappingRow extends BlockDeviceMapping {
   readonly refused: { readonly wantedBytes: Bytes; readonly capabilities: readonly string[] } | null;
@@ -43,7 +46,8 @@ export interface OperationRow extends Operation {
   readonly attemptSeq: number;
 }
 export interface ActionRow extends Omit<InstanceAction, 'events'> {
-  readonly operationId: OperationId;
+  /** null: it needed none. */
+  readonly operationId: OperationId | null;
   readonly seq: number;
   readonly finished: boolean;
   readonly events: readonly InstanceActionEvent[];
@@ -100,25 +104,43 @@ export class Tables {
     return [...this.operations.values()].filter((row) => row.serverId === server && isOpen(row.state));
   }
 
-  addAction(operation: Operation, seq: number, requester: Requester): void {
-    const actions = this.actions.get(operation.serverId) ?? [];
+  addAction({ id, serverId, kind, request }: Operation, seq: number, requester: Requester): void {
+    this.#addAction(
+      { serverId, action: actionName(kind, request), operationId: id, seq, finished: false },
+      requester,
+      [],
+    );
+  }
+
+  /** What is done when it is asked for, and needs no operation. */
+  addEndedAction(serverId: ServerId, named: { action: string; event: string }, requester: Requester): void {
+    const now = this.now();
+    const { action, event } = named;
+    const ended = { startTime: now, finishTime: now, result: 'Success', traceback: null, details: null } as const;
+    this.#addAction({ serverId, action, operationId: null, seq: 1, finished: true }, requester, [
+      { event, host: null, ...ended },
+    ]);
+  }
+
+  #addAction(
+    asked: Pick<ActionRow, 'serverId' | 'action' | 'operationId' | 'seq' | 'finished'>,
+    requester: Requester,
+    events: readonly InstanceActionEvent[],
+  ): void {
+    const actions = this.actions.get(asked.serverId) ?? [];
     const taken = actions.some((action) => action.requestId === requester.requestId);
     const now = this.now();
     actions.push({
-      serverId: operation.serverId,
-      action: actionName(operation.kind, operation.request),
+      ...asked,
       requestId: taken ? (`req-${this.uuid()}` as RequestId) : requester.requestId,
       userId: requester.userId,
       projectId: requester.projectId,
       startTime: now,
       updatedAt: now,
       message: null,
-      operationId: operation.id,
-      seq,
-      finished: false,
-      events: [],
+      events,
     });
-    this.actions.set(operation.serverId, actions);
+    this.actions.set(asked.serverId, actions);
   }
 
   changeActions(operation: Operation, change: (action: ActionRow) => ActionRow): void {
@@ -180,7 +202,12 @@ export function toOperation(row: OperationRow): Operation {
   const { claimedBy: _claimedBy, leaseUntil: _leaseUntil, attemptSeq: _attemptSeq, ...operation } = row;
   return operation;
 }
-export function toInstance({ placed: _placed, ...instance }: InstanceRow): Instance {
+export function toInstance({
+  placed: _placed,
+  userData: _userData,
+  keyData: _keyData,
+  ...instance
+}: InstanceRow): Instance {
   return instance;
 }
 export function toMapping({ refused: _refused, ...mapping }: MappingRow): BlockDeviceMapping {

@@ -1,7 +1,7 @@
 import type { ServerId } from '@novella/core';
 import { byDevice } from '../devices.js';
 import type { BlockDeviceMapping, InstanceAction } from '../records.js';
-import { type ApiStore, EVERY_PROJECT, type ServerListQuery } from '../store.js';
+import type { ApiStore } from '../store.js';
 import { storable, storableText } from '../text.js';
 import type { Database } from './database.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
@@ -11,9 +11,15 @@ import { acceptExternalEvents } from './external-events.js';
 import { requestDelete } from './request-delete.js';
 import { requestDetach } from './request-detach.js';
 import { requestPower } from './request-power.js';
-import { abandonReservations, confirmReservations, createInstance, reserveAttachment } from './reservations.js';
+import {
+  abandonReservations,
+  confirmReservations,
+  createInstance,
+  createInstances,
+  reserveAttachment,
+} from './reservations.js';
 import { toAction, toInstance, toMapping } from './rows.js';
-import { In, IsNull } from 'typeorm';
+import { IsNull } from 'typeorm';
 
 export function sqlApi(db: Database): ApiStore {
   return {
@@ -32,7 +38,6 @@ export function sqlApi(db: Database): ApiStore {
       const row = await db.entities((manager) => manager.findOneBy(InstanceRow, { id }));
       return row === null ? null : toInstance(row);
     },
-    instances: (query) => instances(db, query),
     blockDeviceMappings: (servers) => blockDeviceMappings(db, servers),
     instancesForEvents: async (servers) => {
       const rows = await db.query<Pick<InstanceRow, 'id' | 'host' | 'project_id'>>(
@@ -42,10 +47,19 @@ export function sqlApi(db: Database): ApiStore {
       return new Map(rows.map((row) => [row.id, { host: row.host, projectId: row.project_id }]));
     },
     createInstance: (input) => createInstance(db, storable(input)),
+    createInstances: (input) => createInstances(db, storable(input)),
     reserveAttachment: (input) => reserveAttachment(db, storable(input)),
     confirmReservations: (operation, attachments) => confirmReservations(db, operation, attachments),
     abandonReservations: (operation) => abandonReservations(db, operation),
     requestDetach: (input) => requestDetach(db, storable(input)),
+    updateAttachment: async ({ serverId, volumeId, deleteOnTermination }) => {
+      const rows = await db.query(
+        `update block_device_mapping set delete_on_termination = $3 where server_id = $1 and volume_id = $2
+         returning id`,
+        [serverId, volumeId, deleteOnTermination],
+      );
+      return rows.length > 0 ? 'updated' : 'not-attached';
+    },
     requestPower: (input) => requestPower(db, storable(input)),
     requestDelete: (serverId, requester) => requestDelete(db, serverId, storable(requester)),
     acceptExternalEvents: (events, requester) => acceptExternalEvents(db, storable(events), storable(requester)),
@@ -64,27 +78,6 @@ const USAGE = `
     coalesce(sum((flavor -> 'vcpus')::integer), 0)::double precision as cores,
     coalesce(sum((flavor -> 'memoryMib')::integer), 0)::double precision as memory_mib
   from instance where project_id = $1 and deleted_at is null and ($2::text is null or user_id = $2)`;
-
-async function instances(db: Database, query: ServerListQuery) {
-  const { projectId, marker } = query;
-  const mine = { deleted_at: IsNull(), ...(projectId === EVERY_PROJECT ? {} : { project_id: projectId }) };
-  return db.entities(async (manager) => {
-    if (marker !== null && !(await manager.existsBy(InstanceRow, { ...mine, id: marker }))) {
-      return 'unknown-marker' as const;
-    }
-    const list = manager.createQueryBuilder(InstanceRow, 'i').where(mine);
-    if (marker !== null) {
-      list.andWhere('(i.created_at, i.id) < (select m.created_at, m.id from instance m where m.id = :marker)', {
-        marker,
-      });
-    }
-    if (query.name !== undefined) list.andWhere('position(:name in i.name) > 0', { name: storableText(query.name) });
-    if (query.vmStates !== undefined) list.andWhere({ vm_state: In(query.vmStates) });
-    if (query.host !== undefined) list.andWhere({ host: query.host });
-    const rows = await list.orderBy('i.created_at', 'DESC').addOrderBy('i.id', 'DESC').limit(query.limit).getMany();
-    return rows.map(toInstance);
-  });
-}
 
 async function blockDeviceMappings(
   db: Database,

@@ -6,6 +6,7 @@ import { ExternalEventRow } from './entities/external-event.entity.js';
 import { FlavorRow } from './entities/flavor.entity.js';
 import { InstanceActionEventRow, InstanceActionRow } from './entities/instance-action.entity.js';
 import { InstanceRow } from './entities/instance.entity.js';
+import { InstanceExtraRow } from './entities/instance-extra.entity.js';
 import { KeyPairRow } from './entities/key-pair.entity.js';
 import { OperationRow } from './entities/operation.entity.js';
 import { ServiceRow } from './entities/service.entity.js';
@@ -15,6 +16,7 @@ import { BootImages1700000000004 } from './migrations/1700000000004-boot-images.
 import { RequestersWithoutProject1700000000011 } from './migrations/1700000000011-requesters-without-project.js';
 import { KeyPairs1700000000021 } from './migrations/1700000000021-key-pairs.js';
 import { FlavorsAreManaged1700000000022 } from './migrations/1700000000022-flavors-are-managed.js';
+import { ServersSayMore1700000000023 } from './migrations/1700000000023-servers-say-more.js';
 
 export interface PoolOptions {
   readonly url: string;
@@ -31,6 +33,7 @@ export const MIGRATIONS = [
   RequestersWithoutProject1700000000011,
   KeyPairs1700000000021,
   FlavorsAreManaged1700000000022,
+  ServersSayMore1700000000023,
 ];
 
 /** To a new connection, or to one of the pool's that is free. */
@@ -90,6 +93,7 @@ const SCHEMA = {
     FlavorRow,
     InstanceActionEventRow,
     InstanceActionRow,
+    InstanceExtraRow,
     InstanceRow,
     KeyPairRow,
     OperationRow,

@@ -45,6 +45,11 @@ export class Database implements Session {
     return this.#retried(async () => (await this.#pool.query<Row>(this.#prepared(text, values))).rows);
   }
 
+  /** As query, for a text that is put together anew for each request: prepared, there would be too many of them. */
+  built<Row extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    return this.#retried(async () => (await this.#pool.query<Row>(text, [...values])).rows);
+  }
+
   /** `work` may run several times and must touch nothing but the database. */
   transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
     return this.#retried(() =>

@@ -64,6 +64,10 @@ export function violates(thrown: unknown, constraint: string): boolean {
   return error.code === '23505' && error.constraint === constraint;
 }
 
+/** Of an error that has left the database: a regular expression that is none, or too much of one. */
+export const isBadPattern = (thrown: unknown): boolean =>
+  driverError(thrown instanceof NovellaError ? thrown.cause : thrown).code === '2201B';
+
 /** The error that leaves the store: `database-unreachable`, or `internal` with the SQLSTATE for a statement that failed. */
 export function toStoreError(thrown: unknown): Error {
   if (thrown instanceof NovellaError) return thrown;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Millis, OperationId, OperationKind, ServerId, VolumeId } from '@novella/core';
 import type { Operation } from '../records.js';
-import type { Requester } from '../store.js';
+import type { Requester } from '../requester.js';
 import { actionName } from '../transition-facts.js';
 import type { Session } from './database.js';
 import { fromNow, JOIN_OPEN, newTimeline } from './operation-sql.js';

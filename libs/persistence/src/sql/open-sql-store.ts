@@ -8,6 +8,7 @@ import { sqlFlavors } from './flavors.js';
 import { sqlHosts } from './hosts.js';
 import { sqlKeyPairs } from './key-pairs.js';
 import { sqlOperator } from './operator.js';
+import { sqlServers } from './servers.js';
 
 export interface SqlStoreOptions {
   /** `postgres://user:password@host:port/database`; Postgres 15 or later, migrated. */
@@ -36,6 +37,7 @@ export function openSqlStore(options: SqlStoreOptions): Promise<Store> {
   db.initialize().catch(() => undefined);
   return Promise.resolve({
     ...sqlApi(db),
+    ...sqlServers(db),
     ...sqlFlavors(db),
     ...sqlKeyPairs(db),
     ...sqlEngine(db),

@@ -1,5 +1,5 @@
 import type { ServerId, VolumeId } from '@novella/core';
-import type { Requester } from '../store.js';
+import type { Requester } from '../requester.js';
 import { ENDED_BY_DELETE, SERVER_DELETED } from '../transition-facts.js';
 import type { Database, Session } from './database.js';
 import { endUnstarted } from './end-unstarted.js';

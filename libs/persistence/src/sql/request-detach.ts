@@ -1,5 +1,6 @@
 import type { ServerId, VolumeId } from '@novella/core';
-import type { ApiStore, Requester } from '../store.js';
+import type { Requester } from '../requester.js';
+import type { ApiStore } from '../store.js';
 import { detachRefusal, VOLUME_DETACHED } from '../transition-facts.js';
 import type { Database } from './database.js';
 import { endUnstarted } from './end-unstarted.js';

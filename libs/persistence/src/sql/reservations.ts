@@ -8,7 +8,10 @@ import {
   type ServerId,
 } from '@novella/core';
 import { assignDevices, firstFreeDevice, rootDevices } from '../devices.js';
-import type { ApiStore, NewBlockDeviceMapping, NewInstance, Requester } from '../store.js';
+import type { Instance } from '../records.js';
+import { inOrder } from '../server-changes.js';
+import type { Requester } from '../requester.js';
+import type { ApiStore, NewBlockDeviceMapping, NewInstance } from '../store.js';
 import { DISKS_CHANGE } from '../transition-facts.js';
 import type { Database, Session } from './database.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
@@ -21,10 +24,61 @@ type Created = Awaited<ReturnType<ApiStore['createInstance']>>;
 type Reserved = Awaited<ReturnType<ApiStore['reserveAttachment']>>;
 
 const INSERT_INSTANCE = `
+  with extra as (
+    insert into instance_extra (server_id, user_data, key_data)
+    select $1, $21::text, $22::text where $21 is not null or $22 is not null
+  )
   insert into instance (id, project_id, user_id, name, description, flavor, image_ref, disk_bus, metadata,
-    availability_zone, key_name, boot_images, vm_state, task_state, power_state)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'building', 'scheduling', 'nostate')
+    availability_zone, key_name, hostname, reservation_id, launch_index, access_ip_v4, access_ip_v6, config_drive,
+    auto_disk_config, kernel_id, ramdisk_id, tags, boot_images, vm_state, task_state, power_state)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $23, $24,
+    'building', 'scheduling', 'nostate')
   returning *`;
+
+async function insertInstance(session: Session, instance: NewInstance): Promise<Instance> {
+  const rows = await session.query<InstanceRow>(INSERT_INSTANCE, [
+    instance.id,
+    instance.projectId,
+    instance.userId,
+    instance.name,
+    instance.description,
+    JSON.stringify(instance.flavor),
+    instance.imageRef,
+    instance.diskBus,
+    JSON.stringify(instance.metadata),
+    instance.availabilityZone,
+    instance.keyName,
+    instance.hostname,
+    instance.reservationId,
+    instance.launchIndex,
+    instance.accessIpV4,
+    instance.accessIpV6,
+    instance.configDrive,
+    instance.autoDiskConfig,
+    instance.kernelId,
+    instance.ramdiskId,
+    instance.userData,
+    instance.keyData,
+    JSON.stringify(inOrder(instance.tags)),
+    instance.bootImages === null ? null : JSON.stringify(instance.bootImages),
+  ]);
+  return toInstance(only(rows));
+}
+
+export function createInstances(
+  db: Database,
+  { instances, requester }: { instances: readonly NewInstance[]; requester: Requester },
+): Promise<Instance[]> {
+  return db.transaction(async (session) => {
+    const created: Instance[] = [];
+    for (const instance of instances) {
+      created.push(await insertInstance(session, instance));
+      const build = { kind: 'build', serverId: instance.id, volumeId: null, initiator: 'user', request: {} } as const;
+      written(await openOperation(session, { ...build, confirmWithin: null, requester }));
+    }
+    return created;
+  });
+}
 
 export function createInstance(
   db: Database,
@@ -39,20 +93,7 @@ export function createInstance(
   const devices = assignDevices(instance, input.mappings);
   const named = input.mappings.map((mapping, index) => ({ mapping, device: devices[index] ?? '' }));
   return db.transaction(async (session) => {
-    const rows = await session.query<InstanceRow>(INSERT_INSTANCE, [
-      instance.id,
-      instance.projectId,
-      instance.userId,
-      instance.name,
-      instance.description,
-      JSON.stringify(instance.flavor),
-      instance.imageRef,
-      instance.diskBus,
-      JSON.stringify(instance.metadata),
-      instance.availabilityZone,
-      instance.keyName,
-      instance.bootImages === null ? null : JSON.stringify(instance.bootImages),
-    ]);
+    const created = await insertInstance(session, instance);
     const mappings = await insertMappings(session, instance.id, named);
     const operation = await openOperation(session, {
       kind: 'build',
@@ -63,7 +104,7 @@ export function createInstance(
       confirmWithin: mappings.length > 0 ? input.confirmWithin : null,
       requester: input.requester,
     });
-    return { instance: toInstance(only(rows)), mappings, operation: written(operation) };
+    return { instance: created, mappings, operation: written(operation) };
   });
 }
 

@@ -6,7 +6,8 @@ export class InstanceActionRow {
   /** Counts in the order in which actions were asked for. */
   @PrimaryColumn('bigint', { default: () => "nextval('instance_action_number')" }) id!: string;
   @Column('uuid') server_id!: ServerId;
-  @Column('uuid') operation_id!: OperationId;
+  /** null: it needed none. */
+  @Column('uuid', { nullable: true }) operation_id!: OperationId | null;
   /** Which request of the operation it is: it ends when decided_seq has reached it. */
   @Column('integer') seq!: number;
   @Column('text') action!: string;

@@ -17,6 +17,18 @@ export class InstanceRow {
   @Column('jsonb') metadata!: Record<string, string>;
   @Column('text', { nullable: true }) availability_zone!: string | null;
   @Column('text', { nullable: true }) key_name!: string | null;
+  @Column('text') hostname!: string;
+  @Column('text') reservation_id!: string;
+  @Column('integer', { default: 0 }) launch_index!: number;
+  @Column('text', { nullable: true }) access_ip_v4!: string | null;
+  @Column('text', { nullable: true }) access_ip_v6!: string | null;
+  @Column('boolean', { default: false }) config_drive!: boolean;
+  @Column('boolean', { default: false }) auto_disk_config!: boolean;
+  @Column('text', { default: '' }) kernel_id!: string;
+  @Column('text', { default: '' }) ramdisk_id!: string;
+  @Column('jsonb', { default: [] }) tags!: string[];
+  @Column('text', { nullable: true }) locked_by!: 'owner' | 'admin' | null;
+  @Column('text', { nullable: true }) locked_reason!: string | null;
   @Column('text') vm_state!: VmState;
   @Column('text', { nullable: true }) task_state!: TaskState | null;
   @Column('text') power_state!: PowerState;
