@@ -192,6 +192,24 @@ describe('volumes in a Ceph cluster', () => {
     await host.carryOut('detach_volume', { server: SERVER, disk });
   });
 
+  it('get back what QEMU has cut while Cinder was making them longer still (rule 2.6c)', async () => {
+    const disk = await newVolume();
+    await host.carryOut('attach_volume', { server: SERVER, disk });
+    await grow(disk.image, 128);
+    const { liveResize } = host.driver;
+    const resizeDisk = liveResize.resizeDisk.bind(liveResize);
+    liveResize.resizeDisk = async (server, volume, size) => {
+      liveResize.resizeDisk = resizeDisk;
+      await grow(disk.image, 192);
+      return resizeDisk(server, volume, size);
+    };
+    expect(await host.extend(SERVER, disk, 128)).toEqual(grown(128));
+    expect(await sizeOf(disk.image)).toBe(128);
+    expect(await host.extend(SERVER, disk, 192)).toEqual(grown(192));
+    expect(await sizeOf(disk.image)).toBe(192);
+    await host.carryOut('detach_volume', { server: SERVER, disk });
+  });
+
   it('are booted from, and seen with the size that they have at the next start, also by a libvirtd that knows no secret', async () => {
     const content = join(emptyDir, 'boot');
     await writeFile(content, bootSector([...says('booted from ceph\n'), ...OBEYS_POWER_BUTTON]));
