@@ -124,6 +124,7 @@ describe('one wrong setting is one fault', () => {
     ['nova-api', 'NOVELLA_CINDER_ENDPOINT', 'ftp://cinder'],
     ['nova-api', 'NOVELLA_DATABASE_POOL', '1'],
     ['nova-api', 'NOVELLA_DATABASE_URL', 'mysql://nova:hunter2@db/nova'],
+    ['nova-api', 'NOVELLA_GLANCE_ENDPOINT', 'glance:9292'],
     ['nova-api', 'NOVELLA_IMAGES_DIR', 'images'],
     ['nova-api', 'NOVELLA_NOAUTH_ANYWHERE', 'perhaps'],
     ['nova-api', 'NOVELLA_POLICY_DIRS', '/etc/novella/policy.d,policy.d'],
@@ -133,13 +134,20 @@ describe('one wrong setting is one fault', () => {
     ['nova-api', 'NOVELLA_POLICY_SERVER_TIMEOUT_S', '0'],
     ['nova-api', 'NOVELLA_SERVICE_DOWN_TIME_S', '5'],
     ['conductor', 'NOVELLA_CONDUCTOR_NAME', 'one/two'],
+    ['conductor', 'NOVELLA_GLANCE_ENDPOINT', 'ftp://glance'],
     ['conductor', 'NOVELLA_HEALTH_PORT', '70000'],
     ['conductor', 'NOVELLA_HEALTH_LISTEN', 'every where'],
+    ['conductor', 'NOVELLA_IMAGE_SERVER_KEY', 'hunter2'],
+    ['conductor', 'NOVELLA_IMAGE_SERVER_LISTEN', 'every where'],
+    ['conductor', 'NOVELLA_IMAGE_SERVER_PORT', '-1'],
+    ['conductor', 'NOVELLA_IMAGE_SERVER_URL', 'conductor-1:8793'],
     ['conductor', 'NOVELLA_SHUTDOWN_GRACE_S', 'soon'],
     ['conductor', 'NOVELLA_VERIFY_SENDER', 'no'],
     ['compute', 'NOVELLA_HOST', 'host 1'],
     ['compute', 'NOVELLA_HOST', 'host-1.lock'],
     ['compute', 'NOVELLA_HOST_IP', 'here'],
+    ['compute', 'NOVELLA_IMAGE_CACHE_GIB', '-1'],
+    ['compute', 'NOVELLA_IMAGE_CACHE_UNUSED_S', 'a day'],
     ['compute', 'NOVELLA_LIBVIRT_DOMAIN_TYPE', 'xen'],
     ['compute', 'NOVELLA_LIBVIRT_SOCKET', 'qemu:///system'],
     ['compute', 'NOVELLA_LOG_LEVEL', 'loud'],
@@ -151,8 +159,17 @@ describe('one wrong setting is one fault', () => {
     expect(faultsOf(app, { ...APPS[app].least, [key]: value })).toEqual([key]);
   });
 
-  it('a compute has none for the database, Cinder or Keystone: it holds no such credential', () => {
-    expect(Object.keys(new ComputeConfig()).filter((name) => /database|cinder|auth|keystone/i.test(name))).toEqual([]);
+  it('a compute has none for the database, Cinder, Glance or Keystone: it holds no such credential', () => {
+    const services = /database|cinder|glance|auth|keystone/i;
+    expect(Object.keys(new ComputeConfig()).filter((name) => services.test(name))).toEqual([]);
+  });
+
+  it('a conductor that serves images on all addresses must say at which one it is reached', () => {
+    const glance = { ...APPS.conductor.least, NOVELLA_GLANCE_ENDPOINT: 'http://127.0.0.1:9292' };
+    const everywhere = { ...glance, NOVELLA_IMAGE_SERVER_LISTEN: '0.0.0.0' };
+    expect(faultsOf('conductor', glance)).toEqual([]);
+    expect(faultsOf('conductor', everywhere)).toEqual(['NOVELLA_IMAGE_SERVER_URL']);
+    expect(faultsOf('conductor', { ...everywhere, NOVELLA_IMAGE_SERVER_URL: 'https://conductor-1:8793' })).toEqual([]);
   });
 });
 

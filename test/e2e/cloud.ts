@@ -72,7 +72,7 @@ export type StartNovella = (
   hypervisor: { driver: LibvirtDriver; socketPath: string },
 ) => Promise<Pick<Standalone, 'apiUrl' | 'stop'>>;
 
-const inThisProcess: StartNovella = (config, { driver }) =>
+export const inThisProcess: StartNovella = (config, { driver }) =>
   startStandalone(config, {
     virt: driver,
     clock: systemClock,

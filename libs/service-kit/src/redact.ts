@@ -4,6 +4,8 @@ const SECRET_NAME =
 const NOT_SECRET = new Set(['commandToken', 'token_type']);
 /** `amqp://user:password@host`, wherever it stands in a text. */
 const URL_PASSWORD = /([a-z][a-z0-9+.-]*:\/\/[^\s:@/]*):[^\s@/]+@/gi;
+/** What opens a link to an image. */
+const SIGNATURE = /([?&]signature=)[\w%-]+/g;
 /** Keystone tokens (fernet) are recognised by their look, as messages of HTTP clients repeat them. */
 const FERNET = /gAAAA[A-Za-z0-9_-]{20,}={0,2}/g;
 
@@ -33,7 +35,7 @@ export function redact(value: unknown, depth = 0): unknown {
 
 export function redactText(text: string): string {
   const short = text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}[cut]` : text;
-  return short.replace(URL_PASSWORD, `$1:${HIDDEN}@`).replace(FERNET, HIDDEN);
+  return short.replace(URL_PASSWORD, `$1:${HIDDEN}@`).replace(SIGNATURE, `$1${HIDDEN}`).replace(FERNET, HIDDEN);
 }
 
 /** A command's token is an object of ids and no secret; a secret is text. */

@@ -3,6 +3,7 @@ import { API_MUTANTS } from './api.js';
 import { ENGINE_MUTANTS } from './engine.js';
 import { FLOW_MUTANTS } from './flows.js';
 import { HOST_MUTANTS } from './host.js';
+import { IMAGE_MUTANTS } from './images.js';
 import { MESSAGE_MUTANTS } from './messages.js';
 import { POLICY_MUTANTS } from './policy.js';
 import { MEMORY_STORE_MUTANTS } from './store-in-memory.js';
@@ -14,6 +15,7 @@ export const UNIT_MUTANTS: readonly Mutant[] = [
   ...ENGINE_MUTANTS,
   ...FLOW_MUTANTS,
   ...HOST_MUTANTS,
+  ...IMAGE_MUTANTS,
   ...MESSAGE_MUTANTS,
   ...POLICY_MUTANTS,
   ...MEMORY_STORE_MUTANTS,

@@ -263,7 +263,8 @@ describe('the space of the cache', () => {
     let asked: Promise<string> | null = null;
     files.remove = (name) => {
       asked = Promise.resolve().then(() => use(image));
-      return remove(name);
+      // Time enough to find it, for who would not wait.
+      return new Promise((resolve) => setTimeout(resolve, 50)).then(() => remove(name));
     };
     await cache.trim();
     expect(await readFile(await asked!, 'utf8')).toBe('1'.repeat(BLOCK));

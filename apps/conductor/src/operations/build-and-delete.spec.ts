@@ -1,11 +1,22 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Outcome } from '@novella/contracts';
-import { type ErrorCode, ERRORS } from '@novella/core';
+import { type BootImage, type BootImages, bytes, type ErrorCode, ERRORS } from '@novella/core';
 import type { Service } from '@novella/persistence';
-import { facts, instance, mapping, operation, service } from '@novella/testing';
+import { facts, HOST, instance, mapping, OPERATION, operation, service } from '@novella/testing';
 import { build } from './build.js';
 import { deleteServer } from './delete.js';
-import type { Plan, Turn } from './plan.js';
+import type { FlowIo, Plan, Turn } from './plan.js';
+
+const IMAGE: BootImage = {
+  id: '77777777-7777-4777-8777-777777777777',
+  diskFormat: 'qcow2',
+  size: bytes(4096),
+  hash: null,
+  minDiskGib: 0,
+  minMemoryMib: 0,
+  commandLine: null,
+};
+const BOOT_IMAGES: BootImages = { image: IMAGE, kernel: { ...IMAGE, size: bytes(0) }, ramdisk: null };
 
 const building = (over = {}) => instance({ vmState: 'building', taskState: 'scheduling', launchedAt: null, ...over });
 const decideBuild = (over: Partial<Turn> = {}, services: Service[] | null = null): Plan =>
@@ -50,6 +61,16 @@ describe('build decides', () => {
     expect(decideBuild({ rows })).toMatchObject({
       do: 'dispatch',
       command: { args: { domainName: 'instance-000000ff', bootVolume: boot.volumeId, volumes: [{ device: 'vdb' }] } },
+    });
+  });
+
+  it('to tell the host where it gets its images, with what it was asked for', () => {
+    const rows = facts({ instance: building({ imageRef: IMAGE.id, bootImages: BOOT_IMAGES }), mappings: [] });
+    const images = { image: { ...IMAGE, url: 'http://conductor-1:8793/images/x' }, kernel: null, ramdisk: null };
+    const turn = { operation: operation({ kind: 'build', volumeId: null }), rows, answer: null };
+    expect(build.decide(turn, { services: null, images })).toMatchObject({
+      do: 'dispatch',
+      command: { args: { imageRef: IMAGE.id, images } },
     });
   });
 
@@ -101,6 +122,38 @@ describe('build decides', () => {
       do: 'dispatch',
       step: 'off-host',
     });
+  });
+});
+
+describe('build reads where images are', () => {
+  const asked: unknown[] = [];
+  const imageLinks: NonNullable<FlowIo['imageLinks']> = {
+    link: (to) => {
+      asked.push(to);
+      return `http://conductor-1:8793/images/${to.image}`;
+    },
+  };
+  const io = { volumes: {}, computeServices: () => Promise.resolve([]) } as unknown as FlowIo;
+  const read = (over: object, links: FlowIo['imageLinks'] | null = imageLinks) => {
+    const rows = facts({ instance: building({ bootImages: BOOT_IMAGES, ...over }), mappings: [] });
+    const turn = { operation: operation({ kind: 'build', volumeId: null }), rows, answer: null };
+    return build.readFacts(turn, links === null ? io : { ...io, imageLinks: links });
+  };
+
+  it('as links for the host that it is on and for this operation; none for an image without data', async () => {
+    const { images } = await read({});
+    expect(images?.image).toEqual({ ...IMAGE, url: `http://conductor-1:8793/images/${IMAGE.id}` });
+    expect(images?.kernel).toMatchObject({ url: null });
+    expect(images?.ramdisk).toBeNull();
+    expect(asked).toEqual([{ image: IMAGE.id, host: HOST, operation: OPERATION }]);
+  });
+
+  it.each([
+    ['boots from none, or hosts have them', { bootImages: null }, imageLinks],
+    ['has no host yet', { host: null }, imageLinks],
+    ['is built by a conductor that serves none', {}, null],
+  ])('as nothing when the server %s', async (_what, over, links) => {
+    expect((await read(over, links)).images).toBeNull();
   });
 });
 
