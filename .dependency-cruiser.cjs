@@ -30,7 +30,7 @@ const allowed = {
   'apps/conductor': ['core', 'contracts', 'messaging', 'persistence', 'cinder', 'keystone', 'sealing', 'service-kit'],
   'apps/compute': ['core', 'contracts', 'messaging', 'image', 'brick', 'virt', 'libvirt', 'sealing', 'service-kit'],
   'apps/manage': ['core', 'contracts', 'messaging', 'persistence', 'service-kit'],
-  'apps/cluster': ['core', 'persistence', 'virt', 'testing', 'service-kit'],
+  'apps/cluster': ['core', 'keystone', 'persistence', 'virt', 'testing', 'service-kit'],
   'apps/cinder-dev': ['core', 'service-kit'],
   'apps/standalone': [
     'core',

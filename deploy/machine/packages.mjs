@@ -16,6 +16,8 @@ export const PACKAGES = {
   openstack: ['cinder-api', 'cinder-scheduler', 'cinder-volume', 'python3-cinder'],
   /** The real Keystone: its library, which tests serve themselves; no service comes with it. */
   keystone: ['python3-keystone', 'python3-keystonemiddleware', 'python3-eventlet'],
+  /** The clients of OpenStack that people use, which are tried against us. */
+  clients: ['python3-openstackclient', 'python3-novaclient', 'python3-cinderclient', 'python3-openstacksdk'],
   /** The broker of tests and of the cluster without containers; its own service is never started. */
   rabbitmq: ['rabbitmq-server'],
   /** The peer that wire tests talk to. */
@@ -33,8 +35,8 @@ export const NEEDED_FOR = {
   manage: [],
   cluster: ['base', 'rabbitmq'],
   verify: ['rabbitmq'],
-  test: ['base', 'openstack', 'keystone', 'rabbitmq', 'oslo', 'bootable'],
-  prepare: ['base', 'openstack', 'keystone', 'rabbitmq', 'oslo', 'bootable'],
+  test: ['base', 'openstack', 'keystone', 'clients', 'rabbitmq', 'oslo', 'bootable'],
+  prepare: ['base', 'openstack', 'keystone', 'clients', 'rabbitmq', 'oslo', 'bootable'],
 };
 
 export const packagesFor = (command) => NEEDED_FOR[command].flatMap((set) => PACKAGES[set]);

@@ -3,6 +3,7 @@ import { API_MUTANTS } from './api.js';
 import { ENGINE_MUTANTS } from './engine.js';
 import { FLOW_MUTANTS } from './flows.js';
 import { HOST_MUTANTS } from './host.js';
+import { IDENTITY_MUTANTS } from './identity.js';
 import { MESSAGE_MUTANTS } from './messages.js';
 import { MEMORY_STORE_MUTANTS } from './store-in-memory.js';
 import { SQL_STORE_MUTANTS } from './store-in-sql.js';
@@ -13,6 +14,7 @@ export const UNIT_MUTANTS: readonly Mutant[] = [
   ...ENGINE_MUTANTS,
   ...FLOW_MUTANTS,
   ...HOST_MUTANTS,
+  ...IDENTITY_MUTANTS,
   ...MESSAGE_MUTANTS,
   ...MEMORY_STORE_MUTANTS,
 ];
