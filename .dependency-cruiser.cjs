@@ -56,7 +56,7 @@ const allowed = {
   ],
   'apps/compute': ['core', 'contracts', 'messaging', 'image', 'brick', 'virt', 'libvirt', 'sealing', 'service-kit'],
   'apps/manage': ['core', 'contracts', 'messaging', 'persistence', 'policy', 'service-kit'],
-  'apps/cluster': ['core', 'persistence', 'virt', 'testing', 'service-kit'],
+  'apps/cluster': ['core', 'keystone', 'persistence', 'virt', 'testing', 'service-kit'],
   'apps/cinder-dev': ['core', 'service-kit'],
   'apps/standalone': [
     'core',

@@ -20,6 +20,8 @@ export const PACKAGES = {
   glance: ['python3-glance'],
   /** A Ceph cluster of the tests' own, and QEMU's way into one; none of its services is ever started. */
   ceph: ['ceph-mon', 'ceph-osd', 'ceph-common', 'qemu-block-extra'],
+  /** The clients of OpenStack that people use, which are tried against us. */
+  clients: ['python3-openstackclient', 'python3-novaclient', 'python3-cinderclient', 'python3-openstacksdk'],
   /** The broker of tests and of the cluster without containers; its own service is never started. */
   rabbitmq: ['rabbitmq-server'],
   /** The peers that wire tests talk to, and that rules are compared with. */
@@ -37,8 +39,8 @@ export const NEEDED_FOR = {
   manage: [],
   cluster: ['base', 'rabbitmq'],
   verify: ['rabbitmq'],
-  test: ['base', 'openstack', 'keystone', 'glance', 'ceph', 'rabbitmq', 'oslo', 'bootable'],
-  prepare: ['base', 'openstack', 'keystone', 'glance', 'ceph', 'rabbitmq', 'oslo', 'bootable'],
+  test: ['base', 'openstack', 'keystone', 'glance', 'ceph', 'clients', 'rabbitmq', 'oslo', 'bootable'],
+  prepare: ['base', 'openstack', 'keystone', 'glance', 'ceph', 'clients', 'rabbitmq', 'oslo', 'bootable'],
 };
 
 export const packagesFor = (command) => NEEDED_FOR[command].flatMap((set) => PACKAGES[set]);

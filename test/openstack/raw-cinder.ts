@@ -22,7 +22,7 @@ export interface RawOptions {
   readonly urlProject?: string;
 }
 
-export function rawCinder(url: string, project: string): RawCinder {
+export function rawCinder(url: string, project: string, token = `demo:${project}`): RawCinder {
   return {
     url,
     project,
@@ -33,7 +33,7 @@ export function rawCinder(url: string, project: string): RawCinder {
         body: content,
         headers: {
           accept: 'application/json',
-          'x-auth-token': `demo:${project}`,
+          'x-auth-token': token,
           ...(microversion === null ? {} : { 'openstack-api-version': `volume ${microversion}` }),
           ...(content === null ? {} : { 'content-type': 'application/json' }),
           ...headers,

@@ -5,8 +5,8 @@ import { access, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { freePort } from '@novella/testing';
-import { rawCinder, until } from './raw-cinder.js';
+import { freePort, type KeystoneProject, type PrivateKeystone } from '@novella/testing';
+import { rawCinder, type RawCinder, until } from './raw-cinder.js';
 
 /** Debian's packages, installed with --no-install-recommends. */
 export const REAL_CINDER_PACKAGES = ['cinder-api', 'cinder-scheduler', 'cinder-volume', 'python3-cinder'] as const;
@@ -19,13 +19,20 @@ export interface RealCinderOptions {
   readonly novaEndpoint: string;
   /** What it shows Nova as X-Auth-Token; keystoneauth's `notused` unless given. */
   readonly novaToken?: string;
+  /** Tokens are Keystone's, and Nova is where its catalog says. Unless given, every token is believed. */
+  readonly identity?: CinderIdentity;
   /** Hosts are given loop devices instead of files. */
   readonly useLoop?: boolean;
+}
+/** The user `cinder`, password `secret`, has the roles admin and service on `project`. */
+export interface CinderIdentity {
+  readonly keystone: PrivateKeystone;
+  readonly project: KeystoneProject;
 }
 export interface RealCinder {
   /** `http://127.0.0.1:port/v3` */
   readonly url: string;
-  /** Goes into the URL and into the token `user:project`. */
+  /** Goes into the URL and into the token `user:project`; with Keystone that of its administrator. */
   readonly project: string;
   readonly multiattachType: string;
   /** Where its back end keeps the volumes' files. */
@@ -43,13 +50,14 @@ export async function hasRealCinder(): Promise<boolean> {
 }
 
 /**
- * OpenStack's own Cinder in one process, without Keystone, broker or database server: sqlite, noauth, sparse files.
+ * OpenStack's own Cinder in one process, without broker or database server: sqlite, sparse files; noauth unless an
+ * identity is given.
  * Everything is in a folder that `stop` removes. Fails with the end of Cinder's log.
  */
 export async function startRealCinder(options: RealCinderOptions): Promise<RealCinder> {
   const folder = await mkdtemp(join(tmpdir(), 'real-cinder-'));
   const port = await freePort();
-  const project = 'd'.repeat(32);
+  const { project, token } = await administrator(options);
   const url = `http://127.0.0.1:${port}/v3`;
   await writeConfiguration(folder, port, options);
   const configFile = join(folder, 'cinder.conf');
@@ -62,8 +70,9 @@ export async function startRealCinder(options: RealCinderOptions): Promise<RealC
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await ready(cinder, url, project);
-    const multiattachType = await createMultiattachType(url, project);
+    const raw = rawCinder(url, project, token);
+    await ready(cinder, raw);
+    const multiattachType = await createMultiattachType(raw);
     return { url, project, multiattachType, volumesDir: join(folder, 'volumes'), stop };
   } catch (error) {
     const log = (await readFile(join(folder, 'cinder.log'), 'utf8')).slice(-4000);
@@ -72,12 +81,18 @@ export async function startRealCinder(options: RealCinderOptions): Promise<RealC
   }
 }
 
+async function administrator({ identity }: RealCinderOptions): Promise<{ project: string; token?: string }> {
+  if (identity === undefined) return { project: 'd'.repeat(32) };
+  const { user, project } = await identity.keystone.admin();
+  return { project: project.id, token: await identity.keystone.token(user, { project }) };
+}
+
 async function writeConfiguration(folder: string, port: number, options: RealCinderOptions): Promise<void> {
   for (const name of ['state', 'locks', 'volumes']) await mkdir(join(folder, name));
   const config = `
 [DEFAULT]
 state_path = ${folder}/state
-auth_strategy = noauth
+auth_strategy = ${options.identity === undefined ? 'noauth' : 'keystone'}
 transport_url = fake://
 api_paste_config = /etc/cinder/api-paste.ini
 osapi_volume_listen = 127.0.0.1
@@ -96,9 +111,7 @@ connection = sqlite:///${folder}/cinder.sqlite
 lock_path = ${folder}/locks
 [oslo_messaging_notifications]
 driver = noop
-[nova]
-${novaAuth(options)}
-endpoint = ${options.novaEndpoint}
+${identitySections(options)}
 [files]
 volume_backend_name = files
 volume_driver = novella_file_driver.FileDriver
@@ -108,8 +121,27 @@ file_use_loop = ${String(options.useLoop ?? false)}
   await writeFile(join(folder, 'cinder.conf'), config);
 }
 
-const novaAuth = ({ novaToken }: RealCinderOptions): string =>
-  novaToken === undefined ? 'auth_type = none' : `auth_type = admin_token\ntoken = ${novaToken}`;
+function identitySections({ identity, novaToken, novaEndpoint }: RealCinderOptions): string {
+  if (identity === undefined) {
+    const auth = novaToken === undefined ? 'auth_type = none' : `auth_type = admin_token\ntoken = ${novaToken}`;
+    return `[nova]\n${auth}\nendpoint = ${novaEndpoint}`;
+  }
+  const itself = `auth_type = password
+auth_url = ${identity.keystone.url}
+username = cinder
+password = secret
+user_domain_id = default
+project_id = ${identity.project.id}`;
+  return `[keystone_authtoken]
+${itself}
+service_token_roles_required = true
+[nova]
+${itself}
+interface = internal
+[service_user]
+send_service_user_token = true
+${itself}`;
+}
 
 async function startProcess(folder: string, configFile: string): Promise<ChildProcess> {
   const log = await open(join(folder, 'cinder.log'), 'w');
@@ -129,10 +161,10 @@ async function startProcess(folder: string, configFile: string): Promise<ChildPr
 }
 
 /** Ready when the scheduler knows the back end: before that, a volume would be scheduled nowhere and end in error. */
-async function ready(cinder: ChildProcess, url: string, project: string): Promise<void> {
+async function ready(cinder: ChildProcess, raw: RawCinder): Promise<void> {
   const pools = async () => {
     if (cinder.exitCode !== null) throw new Error(`Cinder has ended with code ${cinder.exitCode}`);
-    const { body } = await rawCinder(url, project).call('GET', '/scheduler-stats/get_pools');
+    const { body } = await raw.call('GET', '/scheduler-stats/get_pools');
     return (body as { pools?: unknown[] }).pools ?? [];
   };
   const orNone = (error: unknown) => {
@@ -146,9 +178,9 @@ async function ready(cinder: ChildProcess, url: string, project: string): Promis
   );
 }
 
-async function createMultiattachType(url: string, project: string): Promise<string> {
+async function createMultiattachType(raw: RawCinder): Promise<string> {
   const volume_type = { name: 'multiattach', extra_specs: { multiattach: '<is> True' } };
-  const { status } = await rawCinder(url, project).call('POST', '/types', { body: { volume_type } });
+  const { status } = await raw.call('POST', '/types', { body: { volume_type } });
   if (status !== 200) throw new Error(`Cinder refused a volume type with ${status}`);
   return volume_type.name;
 }

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import { apiUrl, cinderUrl, type ClusterFacts, PROJECT, TOKEN } from './members.js';
+import { PROJECT, TOKEN } from './identity.js';
+import { apiUrl, cinderUrl, type ClusterFacts } from './members.js';
 
 export interface ClientFacts extends ClusterFacts {
   /** A server can be made from it. */
@@ -14,8 +15,25 @@ export async function writeClientFiles(facts: ClientFacts): Promise<void> {
   await writeFile(environmentFile, environment(facts), { mode: 0o600 });
 }
 
-/** Pure. `admin_token` is how openstackclient is given a token without a Keystone. */
+/** Pure. `admin_token` is how openstackclient is given a token without a Keystone; with one it is our own user. */
 export function cloudsYaml(facts: ClientFacts): string {
+  const { keystone } = facts.options;
+  if (keystone !== null) {
+    return `clouds:
+  novella:
+    auth_type: password
+    auth:
+      auth_url: ${keystone.url}
+      username: ${JSON.stringify(keystone.username)}
+      password: ${JSON.stringify(facts.identity.environment['NOVELLA_KEYSTONE_PASSWORD'] ?? '')}
+      project_name: ${JSON.stringify(keystone.project)}
+      user_domain_name: Default
+      project_domain_name: Default
+    compute_endpoint_override: ${apiUrl(facts.ports)}
+    compute_api_version: '2.79'
+    volume_api_version: '3.44'
+`;
+  }
   const volumes = `${cinderUrl(facts)}/${PROJECT}`;
   return `clouds:
   novella:
@@ -35,8 +53,7 @@ export function cloudsYaml(facts: ClientFacts): string {
 export function environment(facts: ClientFacts): string {
   const values = {
     NOVA: apiUrl(facts.ports),
-    CINDER: `${cinderUrl(facts)}/${PROJECT}`,
-    TOKEN,
+    ...(facts.options.keystone === null ? { CINDER: `${cinderUrl(facts)}/${PROJECT}`, TOKEN } : {}),
     IMAGE: facts.image,
     OS_CLIENT_CONFIG_FILE: facts.folder.clouds,
     OS_CLOUD: 'novella',

@@ -4,6 +4,7 @@ import { brokerUsers } from './broker-users.js';
 import { programOf } from './checkout.js';
 import { type ClientFacts, writeClientFiles } from './client-files.js';
 import { startFakeHypervisor } from './fake-hypervisor.js';
+import { type Identity, identityOf } from './identity.js';
 import { provideImage } from './images.js';
 import { type Infrastructure, startBroker, startDatabase, startHypervisor } from './infrastructure.js';
 import { MEMBER_OF, waitForLeftovers } from './leftovers.js';
@@ -29,6 +30,7 @@ export class Cluster {
   private readonly watching = new AbortController();
   private watches: Promise<void>[] = [];
   private folder: StateFolder | null = null;
+  private identity: Identity | null = null;
   private starting: Promise<unknown> = Promise.resolve();
   private stopped: Promise<void> | null = null;
 
@@ -53,6 +55,8 @@ export class Cluster {
 
   private async begin(): Promise<ClientFacts> {
     const { options, terminal } = this;
+    const identity = await identityOf(options.keystone);
+    this.identity = identity;
     const folder = await takeStateFolder(options);
     this.folder = folder;
     await waitForLeftovers(folder.path, (pids) =>
@@ -61,7 +65,10 @@ export class Cluster {
     const ports = await choosePorts(options);
     await prepareStateFolder(folder, options.fresh);
     const since = performance.now();
-    const [facts, image] = await Promise.all([this.startInfrastructure(folder, ports), provideImage(folder, options)]);
+    const [facts, image] = await Promise.all([
+      this.startInfrastructure(folder, ports, identity),
+      provideImage(folder, options),
+    ]);
     this.goOn();
     await this.migrate(facts);
     const clientFacts = { ...facts, image };
@@ -71,7 +78,7 @@ export class Cluster {
     return clientFacts;
   }
 
-  private async startInfrastructure(folder: StateFolder, ports: Ports): Promise<ClusterFacts> {
+  private async startInfrastructure(folder: StateFolder, ports: Ports, identity: Identity): Promise<ClusterFacts> {
     const { options, terminal } = this;
     const hosts = computeNames(options);
     const passwordOf = await brokerUsers(folder, hosts);
@@ -96,6 +103,7 @@ export class Cluster {
       options,
       folder,
       ports,
+      identity,
       databaseUrl: database.url,
       brokerUrl: (user) => broker.url(user, passwordOf(user)),
     };
@@ -119,7 +127,7 @@ export class Cluster {
       for (const spec of specs) await this.startMember(spec, facts.folder);
       await Promise.all(specs.map((spec) => memberReady(spec, limit).catch(this.lateBecause(spec.name))));
     }
-    await hostsUp(facts.ports, computeNames(facts.options), limit).catch(this.lateBecause('a host'));
+    await hostsUp(facts, computeNames(facts.options), limit).catch(this.lateBecause('a host'));
   }
 
   private async startMember(spec: MemberSpec, folder: StateFolder): Promise<void> {
@@ -156,6 +164,7 @@ export class Cluster {
       await Promise.all(named(group).map((member) => member.stop()));
     }
     for (const program of this.infrastructure.toReversed()) await this.endOf(program);
+    await this.identity?.close();
     if (this.folder !== null) await releaseStateFolder(this.folder);
   }
 

@@ -14,7 +14,7 @@ The cluster is up: ${options.computes} hosts, ${options.conductors} conductors.
 In a second terminal, as the same user:
 
 . ${folder.environmentFile}
-ask() { curl -sS -X "$1" -H "X-Auth-Token: $TOKEN" -H "OpenStack-API-Version: $2" -H 'Content-Type: application/json' "$3" \${4:+-d "$4"}; echo; }
+${options.keystone === null ? '' : withKeystone(facts)}ask() { curl -sS -X "$1" -H "X-Auth-Token: $TOKEN" -H "OpenStack-API-Version: $2" -H 'Content-Type: application/json' "$3" \${4:+-d "$4"}; echo; }
 nova() { ask "$1" 'compute 2.96' "$NOVA$2" "$3"; }
 cinder() { ask "$1" 'volume 3.44' "$CINDER$2" "$3"; }
 id() { grep -o '"id": *"[0-9a-f-]*"' | head -n 1 | cut -d '"' -f 4; }
@@ -33,6 +33,11 @@ Ctrl-C here ends everything and keeps the data.
 
 `;
 }
+
+/** openstackclient gets a token that a shell can use. */
+const withKeystone = (facts: ClientFacts): string => `TOKEN=$(openstack token issue -f value -c id)
+CINDER=${cinderUrl(facts)}/$(openstack token issue -f value -c project_id)
+`;
 
 /** The guest says what its kernel sees. */
 const BOOTED = `until nova POST /servers/$SERVER/action '{"os-getConsoleOutput": {}}' | grep -q 'GUEST ready'; do sleep 1; done

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { cloudsYaml, environment } from './client-files.js';
-import { type ClusterFacts, members, TOKEN } from './members.js';
+import { everybody, TOKEN } from './identity.js';
+import { type ClusterFacts, members } from './members.js';
 import { parseOptions } from './options.js';
 import type { StateFolder } from './state-folder.js';
 
@@ -31,6 +32,7 @@ function facts(...words: string[]): ClusterFacts {
     options: parsed.options,
     folder,
     ports: { api: 8774, cinder: 8776, health: new Map(names.map((name, index) => [name, 9_000 + index])) },
+    identity: everybody,
     databaseUrl: 'postgres://novella@127.0.0.1:5432/postgres',
     brokerUrl: (user) => `amqp://${user}:secret-of-${user}@127.0.0.1:5672/`,
   };
@@ -80,6 +82,32 @@ describe('the members of the cluster', () => {
     expect(all(...words).map(({ name }) => name)).not.toContain('cinder-dev');
     expect(named('conductor-1', ...words)?.['NOVELLA_CINDER_ENDPOINT']).toBe('http://10.0.0.9:8776/v3');
     expect(named('compute-1', ...words)?.['NOVELLA_VOLUME_ROOTS']).toBe('/var/lib/cinder,/dev');
+  });
+});
+
+describe('with a Keystone', () => {
+  const words = ['--cinder', 'http://10.0.0.9:8776/v3', '--volume-roots', '/dev', '--keystone', 'http://ks:5000/v3'];
+  const known = { NOVELLA_AUTH_STRATEGY: 'keystone', NOVELLA_KEYSTONE_PASSWORD: 'hunter2' };
+  const withKeystone = (): ClusterFacts => ({
+    ...facts(...words, '--keystone-password-file', '/etc/nova.password'),
+    identity: { ...everybody, environment: known },
+  });
+
+  it('nova-api and the conductors prove themselves to it, and hosts know nothing of it', () => {
+    const environments = members(withKeystone()).map((group) => group.map(({ environment }) => environment));
+    expect(environments[0]).toEqual([
+      expect.objectContaining(known),
+      expect.objectContaining(known),
+      expect.objectContaining(known),
+    ]);
+    expect(JSON.stringify(environments[1])).not.toMatch(/KEYSTONE|hunter2/);
+  });
+
+  it('clients ask it for their tokens', () => {
+    const yaml = cloudsYaml({ ...withKeystone(), image: 'x' });
+    expect(yaml).toContain('auth_url: http://ks:5000/v3\n');
+    expect(yaml).toContain('password: "hunter2"\n');
+    expect(environment({ ...withKeystone(), image: 'x' })).not.toContain('TOKEN');
   });
 });
 

@@ -1,5 +1,6 @@
 import { programOf } from './checkout.js';
 import { fakeSocket } from './fake-hypervisor.js';
+import type { Identity } from './identity.js';
 import { MEMBER_OF } from './leftovers.js';
 import type { MemberSpec } from './member.js';
 import type { ClusterOptions } from './options.js';
@@ -11,6 +12,7 @@ export interface ClusterFacts {
   readonly folder: StateFolder;
   readonly ports: Ports;
   readonly databaseUrl: string;
+  readonly identity: Identity;
   /** `amqp://` with a user of its own for nova-api, each conductor and each host. */
   readonly brokerUrl: (user: string) => string;
 }
@@ -21,11 +23,6 @@ export interface Ports {
   /** Of conductors and computes, by name. */
   readonly health: ReadonlyMap<string, number>;
 }
-
-/** cinder-dev's volumes belong to it; who calls says so in the URL, as with Cinder before 3.67. */
-export const PROJECT = 'd0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0';
-/** noauth2: an administrator of that project. */
-export const TOKEN = `admin:${PROJECT}`;
 
 export const computeNames = ({ computes }: ClusterOptions): string[] => numbered('compute', computes);
 export const conductorNames = ({ conductors }: ClusterOptions): string[] => numbered('conductor', conductors);
@@ -72,9 +69,9 @@ function conductor(facts: ClusterFacts, name: string): MemberSpec {
       ...common(facts, 'conductor'),
       ...healthOf(facts, name),
       NOVELLA_CONDUCTOR_NAME: name,
+      ...facts.identity.environment,
       NOVELLA_DATABASE_URL: facts.databaseUrl,
       NOVELLA_CINDER_ENDPOINT: cinderUrl(facts),
-      NOVELLA_AUTH_STRATEGY: 'noauth2',
       NOVELLA_VERIFY_SENDER: 'true',
     },
     health: healthUrl(facts, name),
@@ -113,8 +110,8 @@ function novaApi(facts: ClusterFacts): MemberSpec {
     program: programOf('nova-api'),
     environment: {
       ...common(facts, 'nova-api'),
+      ...facts.identity.environment,
       NOVELLA_API_PORT: String(ports.api),
-      NOVELLA_AUTH_STRATEGY: 'noauth2',
       NOVELLA_DATABASE_URL: facts.databaseUrl,
       NOVELLA_CINDER_ENDPOINT: cinderUrl(facts),
       NOVELLA_IMAGES_DIR: folder.images,

@@ -19,6 +19,7 @@ describe('the options of the cluster', () => {
       domainType: 'qemu',
       port: 8774,
       cinder: null,
+      keystone: null,
       state: '/home/a/.state/novella/cluster',
       fresh: false,
       logLevel: 'info',
@@ -36,6 +37,16 @@ describe('the options of the cluster', () => {
     expect(options(...said).cinder).toEqual({ url: 'http://cinder:8776/v3', volumeRoots: ['/var/lib/cinder', '/dev'] });
   });
 
+  it('may name a Keystone, beside a Cinder that knows it', () => {
+    const said = ['--cinder', 'http://cinder:8776/v3', '--volume-roots', '/dev', '--keystone', 'http://ks:5000/v3'];
+    expect(options(...said, '--keystone-password-file', '/etc/nova.password').keystone).toEqual({
+      url: 'http://ks:5000/v3',
+      username: 'nova',
+      project: 'service',
+      passwordFile: '/etc/nova.password',
+    });
+  });
+
   it.each([
     ['an unknown option', ['--compute', '3'], 1],
     ['a word that belongs to no option', ['3'], 1],
@@ -45,7 +56,9 @@ describe('the options of the cluster', () => {
     ['half a host', ['--computes', '1.5'], 1],
     ['a port that is none', ['--port', '65534'], 1],
     ['an unknown driver', ['--driver', 'xen'], 1],
-    ['a Keystone', ['--keystone', 'http://127.0.0.1:5000/v3'], 1],
+    ['a Keystone without a Cinder', ['--keystone', 'http://ks:5000/v3', '--keystone-password-file', '/p'], 1],
+    ['a Keystone without a Cinder, a URL and a password', ['--keystone', 'ks'], 3],
+    ['a user without a Keystone', ['--keystone-user', 'nova'], 1],
     ['a Cinder without the folders of its volumes', ['--cinder', 'http://127.0.0.1:8776/v3'], 1],
     ['a Cinder that is no URL', ['--cinder', 'cinder', '--volume-roots', '/dev'], 1],
     ['folders of volumes without a Cinder', ['--volume-roots', '/dev'], 1],

@@ -10,6 +10,14 @@ const MOST_CONDUCTORS = 8;
 /** sun_path of a Unix socket is 108 bytes with its end; the longest is <state>/hosts/compute-16/libvirt/run/libvirt-sock. */
 const LONGEST_STATE_PATH = 107 - '/hosts/compute-16/libvirt/run/libvirt-sock'.length;
 
+/** A Keystone to use, and a user of ours there, who has the roles admin and service on the project. */
+export interface KeystoneOptions {
+  readonly url: string;
+  readonly username: string;
+  readonly project: string;
+  readonly passwordFile: string;
+}
+
 export interface ClusterOptions {
   readonly computes: number;
   readonly conductors: number;
@@ -19,6 +27,8 @@ export interface ClusterOptions {
   readonly port: number;
   /** A Cinder to use instead of the development one, and where its volumes are on this machine; null: the built-in one. */
   readonly cinder: { readonly url: string; readonly volumeRoots: readonly string[] } | null;
+  /** null: everybody is who they say they are. */
+  readonly keystone: KeystoneOptions | null;
   readonly state: string;
   readonly fresh: boolean;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -45,6 +55,11 @@ export const usage = (surroundings: Surroundings): string => `usage: npm run clu
   --port PORT           of the Nova API, 8774 unless given; Cinder's is two above it; 0 takes free ones
   --cinder URL          a Cinder's v3 API without a project, instead of the development one
   --volume-roots LIST   with --cinder: the folders on this machine that its volumes lie in
+  --keystone URL        a Keystone, http://127.0.0.1:5000/v3; unless given, everybody is who they say they are. Only with
+                        --cinder: the development Cinder knows no Keystone
+  --keystone-user NAME  with --keystone: our own user, with the roles admin and service; nova unless given
+  --keystone-project NAME        the project that it acts in; service unless given
+  --keystone-password-file FILE  a file with its password
   --state FOLDER        where everything is kept; ${defaultState(surroundings)} unless given
   --fresh               forgets what an earlier run has left there
   --log-level LEVEL     ${LOG_LEVELS.join(', ')}; info unless given
@@ -85,6 +100,9 @@ function parseGiven(words: readonly string[]) {
       'domain-type': text,
       port: text,
       keystone: text,
+      'keystone-user': text,
+      'keystone-project': text,
+      'keystone-password-file': text,
       cinder: text,
       'volume-roots': text,
       state: text,
@@ -114,9 +132,6 @@ function checked(given: Given, surroundings: Surroundings, fault: (text: string)
     if (found === undefined) fault(`--${name} ${text ?? ''}: give one of ${all.join(', ')}`);
     return found ?? otherwise;
   };
-  if (given.keystone !== undefined) {
-    fault('--keystone: the services know no Keystone yet; until then everybody is who they say they are (noauth2)');
-  }
   const options = {
     computes: whole('computes', 1, MOST_COMPUTES, 3),
     conductors: whole('conductors', 1, MOST_CONDUCTORS, 2),
@@ -125,6 +140,7 @@ function checked(given: Given, surroundings: Surroundings, fault: (text: string)
     // Cinder's is two above, and both must be ports.
     port: whole('port', 0, 65_533, 8774),
     cinder: cinderOf(given, fault),
+    keystone: keystoneOf(given, fault),
     state: resolve(given.state ?? defaultState(surroundings)),
     fresh: given.fresh ?? false,
     logLevel: oneOf('log-level', LOG_LEVELS, 'info'),
@@ -136,14 +152,38 @@ function checked(given: Given, surroundings: Surroundings, fault: (text: string)
   return options;
 }
 
+function keystoneOf(given: Given, fault: (text: string) => void): KeystoneOptions | null {
+  const names = ['keystone-user', 'keystone-project', 'keystone-password-file'] as const;
+  if (given.keystone === undefined) {
+    for (const name of names) if (given[name] !== undefined) fault(`--${name}: only with --keystone`);
+    return null;
+  }
+  if (!isWebUrl(given.keystone)) {
+    fault(`--keystone ${given.keystone}: give the URL of its v3 API, http://127.0.0.1:5000/v3`);
+  }
+  if (given.cinder === undefined) fault('--keystone: only with --cinder; the development Cinder knows no Keystone');
+  const passwordFile = given['keystone-password-file'] ?? '';
+  if (passwordFile === '') fault('--keystone-password-file: with --keystone, give a file with the password');
+  return {
+    url: given.keystone,
+    username: given['keystone-user'] ?? 'nova',
+    project: given['keystone-project'] ?? 'service',
+    passwordFile: resolve(passwordFile),
+  };
+}
+
+function isWebUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && ['http:', 'https:'].includes(url.protocol);
+}
+
 function cinderOf(given: Given, fault: (text: string) => void): ClusterOptions['cinder'] {
   const roots = given['volume-roots'];
   if (given.cinder === undefined) {
     if (roots !== undefined) fault('--volume-roots: only with --cinder; the development Cinder has its own folder');
     return null;
   }
-  const url = URL.parse(given.cinder);
-  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+  if (!isWebUrl(given.cinder)) {
     fault(`--cinder ${given.cinder}: give the URL of its v3 API without a project, http://127.0.0.1:8776/v3`);
   }
   const volumeRoots = (roots ?? '').split(',').filter((root) => root !== '');

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { apiUrl, type Ports, TOKEN } from './members.js';
+import { apiUrl, type ClusterFacts } from './members.js';
 import type { MemberSpec } from './member.js';
 
 const POLL_MS = 50;
@@ -15,10 +15,14 @@ export async function memberReady({ health }: MemberSpec, signal: AbortSignal): 
 }
 
 /** Resolves when the API says that all these hosts are up. */
-export async function hostsUp(ports: Ports, hosts: readonly string[], signal: AbortSignal): Promise<void> {
+export async function hostsUp(
+  { ports, identity }: Pick<ClusterFacts, 'ports' | 'identity'>,
+  hosts: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
   const url = `${apiUrl(ports)}/os-services?binary=nova-compute`;
   for (;;) {
-    const answer = await ask(url);
+    const answer = await ask(url, await identity.token());
     if (answer?.status === 200) {
       const listed = services.parse(JSON.parse(answer.text)).services;
       const up = new Set(listed.filter(({ state }) => state === 'up').map(({ host }) => host));
@@ -28,10 +32,10 @@ export async function hostsUp(ports: Ports, hosts: readonly string[], signal: Ab
   }
 }
 
-async function ask(url: string): Promise<{ status: number; text: string } | null> {
+async function ask(url: string, token?: string): Promise<{ status: number; text: string } | null> {
   try {
     const response = await fetch(url, {
-      headers: { 'X-Auth-Token': TOKEN },
+      headers: token === undefined ? {} : { 'X-Auth-Token': token },
       signal: AbortSignal.timeout(ASK_LIMIT_MS),
     });
     return { status: response.status, text: await response.text() };

@@ -4,6 +4,7 @@ import { ENGINE_MUTANTS } from './engine.js';
 import { FLOW_MUTANTS } from './flows.js';
 import { HOST_MUTANTS } from './host.js';
 import { IMAGE_MUTANTS } from './images.js';
+import { IDENTITY_MUTANTS } from './identity.js';
 import { MESSAGE_MUTANTS } from './messages.js';
 import { POLICY_MUTANTS } from './policy.js';
 import { MEMORY_STORE_MUTANTS } from './store-in-memory.js';
@@ -16,6 +17,7 @@ export const UNIT_MUTANTS: readonly Mutant[] = [
   ...FLOW_MUTANTS,
   ...HOST_MUTANTS,
   ...IMAGE_MUTANTS,
+  ...IDENTITY_MUTANTS,
   ...MESSAGE_MUTANTS,
   ...POLICY_MUTANTS,
   ...MEMORY_STORE_MUTANTS,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PROJECT, TOKEN } from '../members.js';
+import { PROJECT, TOKEN } from '../identity.js';
 
 /** A part that is frozen answers when it goes on; one that was killed never will. */
 const ANSWER_LIMIT_MS = 30_000;

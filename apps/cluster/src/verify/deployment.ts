@@ -12,6 +12,7 @@ import { fakeSocket } from '../fake-hypervisor.js';
 import { provideImage } from '../images.js';
 import { Member, type MemberSpec } from '../member.js';
 import { apiUrl, type ClusterFacts, cinderUrl, computeNames, members } from '../members.js';
+import { everybody } from '../identity.js';
 import type { ClusterOptions } from '../options.js';
 import { choosePorts } from '../ports.js';
 import { hostsUp, memberReady } from '../ready.js';
@@ -58,6 +59,7 @@ export class Deployment {
       domainType: 'qemu',
       port: 0,
       cinder: null,
+      keystone: null,
       state,
       fresh: true,
       logLevel: 'info',
@@ -150,7 +152,7 @@ export class Deployment {
     this.undo.push(() => deaf.close());
     for (const host of this.hosts) await this.startHypervisor(host, lies && host === this.hosts[0]);
     for (const specs of members(facts)) await this.startMembers(specs.map((spec) => quietly(spec, deaf.url)));
-    await hostsUp(facts.ports, this.hosts, this.limit()).catch(this.lateBecause('a host'));
+    await hostsUp(facts, this.hosts, this.limit()).catch(this.lateBecause('a host'));
     const store = await openSqlStore({
       url: facts.databaseUrl,
       poolSize: 2,
@@ -181,6 +183,7 @@ export class Deployment {
       options,
       folder,
       ports: await choosePorts(options),
+      identity: everybody,
       databaseUrl: postgres.url,
       brokerUrl: (user) => rabbit.urlOf(user, passwordOf(user)),
     };
