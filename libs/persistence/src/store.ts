@@ -11,7 +11,6 @@ import type {
   OperationKind,
   PowerState,
   ProjectId,
-  RequestId,
   ServerId,
   TaskState,
   UserId,
@@ -33,6 +32,7 @@ import type {
   InstanceAction,
   Operation,
   PlacedOn,
+  Requester,
   Service,
   Usage,
 } from './records.js';
@@ -51,12 +51,7 @@ export interface Store extends ApiStore, ServerStore, FlavorStore, KeyPairStore,
 
 // ---------------------------------------------------------------------------------------------------- nova-api
 
-/** Who asks, as it is written into instance actions. */
-export interface Requester {
-  readonly requestId: RequestId;
-  readonly userId: UserId;
-  readonly projectId: ProjectId;
-}
+export type { Requester };
 
 export interface NewInstance {
   readonly id: ServerId;

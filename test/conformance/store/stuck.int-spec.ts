@@ -33,7 +33,7 @@ describe('novella-manage operation list --stuck', () => {
     await migrate(database.url);
   });
   beforeEach(async () => {
-    await database.query(`truncate flavor, instance, block_device_mapping, service, operation, instance_action,
+    await database.query(`truncate flavor, instance, instance_extra, block_device_mapping, service, operation, instance_action,
       instance_action_event, external_event`);
     store = await openTestStore(database.url);
   });
