@@ -66,9 +66,12 @@ export interface Ask {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What users own: everything but flavors and the hosts' own reports. */
+/** What users and administrators make: everything but the hosts' own reports. */
 const TABLES = [
+  'flavor',
+  'key_pair',
   'instance',
+  'instance_extra',
   'block_device_mapping',
   'operation',
   'instance_action',
@@ -142,7 +145,7 @@ export class Novella {
     this.postgres = await startEmbeddedPostgres({ dataDir: join(this.dir.path, 'postgres'), port, fsync: false });
   }
 
-  /** All rows of what users own, as text: the same before and after means that nothing was written. */
+  /** All rows of what they make, as text: the same before and after means that nothing was written. */
   async rows(): Promise<Readonly<Record<string, readonly string[]>>> {
     const client = new Client({ connectionString: this.postgres.url });
     await client.connect();

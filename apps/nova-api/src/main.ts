@@ -40,12 +40,12 @@ async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program
   const store = await openStore(config, program);
   const api = await createNovaApi({
     config: {
-      maxLimit: 1000,
-      maxBodyBytes: 114_688,
-      enableInstancePassword: true,
+      maxLimit: config.maxLimit,
+      maxBodyBytes: config.maxBodyBytes,
+      enableInstancePassword: config.instancePassword,
       confirmWithin: CONFIRM_WITHIN,
-      computeLinkPrefix: null,
-      trustForwardedHeaders: false,
+      computeLinkPrefix: config.linkPrefix ?? null,
+      trustForwardedHeaders: config.trustForwarded,
     },
     authenticator: openStack.authenticator,
     ...policy,

@@ -25,6 +25,36 @@ export class NovaApiAppConfig extends IdentitySettings {
   @IsTcpPort()
   readonly port: number = 8774;
 
+  /** What clients call it by, where it is not what they are seen to call it by: `https://api.example/compute`. */
+  @Env('NOVELLA_API_LINK_PREFIX')
+  @IsOptional()
+  @IsEndpoint()
+  readonly linkPrefix?: string;
+
+  /** Believe Forwarded and X-Forwarded-*: only where a proxy sets them, or anybody could. */
+  @Env('NOVELLA_API_TRUST_FORWARDED')
+  @IsBoolean()
+  readonly trustForwarded: boolean = false;
+
+  /** The largest page of a list. */
+  @Env('NOVELLA_API_MAX_LIMIT')
+  @IsInt()
+  @Min(1)
+  @Max(100_000)
+  readonly maxLimit: number = 1_000;
+
+  /** A larger body gets 413. */
+  @Env('NOVELLA_API_MAX_BODY_BYTES')
+  @IsInt()
+  @Min(1_024)
+  @Max(16_777_216)
+  readonly maxBodyBytes: number = 114_688;
+
+  /** Whether a new server's answer has an `adminPass`. */
+  @Env('NOVELLA_API_INSTANCE_PASSWORD')
+  @IsBoolean()
+  readonly instancePassword: boolean = true;
+
   @Env('NOVELLA_NOAUTH_ANYWHERE')
   @IsBoolean()
   readonly noauthAnywhere: boolean = false;

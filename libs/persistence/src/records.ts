@@ -43,6 +43,13 @@ export interface Flavor {
   readonly extraSpecs: Readonly<Record<string, string>>;
 }
 
+/** Who asks, as it is written into instance actions. */
+export interface Requester {
+  readonly requestId: RequestId;
+  readonly userId: UserId;
+  readonly projectId: ProjectId;
+}
+
 export interface Instance {
   readonly id: ServerId;
   /** Counts up in the whole deployment; `instance-%08x` of it is the domain's name. */

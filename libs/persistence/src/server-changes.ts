@@ -44,6 +44,3 @@ export const rootDeviceName = (diskBus: 'virtio' | 'scsi'): string => (diskBus =
 /** nova:nova/compute/instance_actions.py, and the names of the events under them (wrap_instance_event, prefix api). */
 export const LOCK_ACTION = { action: 'lock', event: 'api_lock' } as const;
 export const UNLOCK_ACTION = { action: 'unlock', event: 'api_unlock' } as const;
-
-/** A reference to what a pattern has found: it makes matching slow without bound, and no name needs it. */
-export const hasBackReference = (pattern: string): boolean => /(?:^|[^\\])(?:\\\\)*\\[1-9]/.test(pattern);

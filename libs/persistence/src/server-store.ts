@@ -1,4 +1,4 @@
-import type { HostName, PowerState, ProjectId, ServerId, TaskState, UserId, VmState } from '@novella/core';
+import type { HostName, ProjectId, ServerId, TaskState, UserId, VmState } from '@novella/core';
 import type { EVERY_PROJECT } from './every-project.js';
 import type { Instance } from './records.js';
 import type { Requester } from './requester.js';
@@ -43,7 +43,10 @@ export interface ServerSort {
   readonly direction: 'asc' | 'desc';
 }
 
-/** What a regular expression can be held against; times are `2026-01-02 03:04:05`. A text that is not there never fits. */
+/**
+ * What a regular expression can be held against: times are `2026-01-02 03:04:05`, power states Nova's numbers, config_drive
+ * `True` or empty, auto_disk_config 1 or 0, the node its hypervisor's name. A text that is not there never fits.
+ */
 export const SERVER_PATTERNS = [
   'name',
   'description',
@@ -61,6 +64,11 @@ export const SERVER_PATTERNS = [
   'createdAt',
   'launchedAt',
   'terminatedAt',
+  'powerState',
+  'progress',
+  'configDrive',
+  'autoDiskConfig',
+  'node',
 ] as const;
 export type ServerPattern = (typeof SERVER_PATTERNS)[number];
 
@@ -82,10 +90,7 @@ export interface ServerListQuery {
   readonly hosts?: readonly HostName[];
   readonly vmStates?: readonly VmState[];
   readonly taskStates?: readonly TaskState[];
-  readonly powerStates?: readonly PowerState[];
   readonly locked?: boolean;
-  readonly configDrive?: readonly boolean[];
-  readonly autoDiskConfig?: readonly boolean[];
   readonly changedSince?: Date;
   readonly changedBefore?: Date;
   readonly tags?: {
@@ -134,7 +139,7 @@ export interface InstanceExtra {
 export interface ServerStore {
   /**
    * `unknown-marker`: the marker is no server of the project, nor was one; `bad-pattern`: a pattern is no regular
-   * expression, or too much of one.
+   * expression, or too much of one (patterns.ts).
    */
   instances(query: ServerListQuery): Promise<Instance[] | 'unknown-marker' | 'bad-pattern'>;
   /** Of those that have something; one query. */

@@ -27,16 +27,22 @@ export function parseBody<T extends object>(type: RequestClass<T>, body: unknown
   );
 }
 
-/** A key that is given several times counts with its last value, unless it is one of `lists`. */
+/** A key that is given several times counts with its last value, unless it is one of `lists`; or `once` refuses that. */
 export function parseQuery<T extends object>(
   type: RequestClass<T>,
   query: unknown,
   at: At,
-  options: { unknownKeys: 'drop' | 'refuse'; lists?: readonly string[] },
+  options: { unknownKeys: 'drop' | 'refuse'; lists?: readonly string[]; once?: true },
 ): T {
   const given: Record<string, string | string[] | undefined> = {};
   for (const [key, value] of Object.entries((query ?? {}) as Record<string, string | string[]>)) {
     const all = Array.isArray(value) ? value : [value];
+    if (options.once === true && all.length > 1) {
+      throw new ApiFault(
+        400,
+        `Invalid input for query parameters ${key}. Value: ${pythonStr(all)}. ${pythonRepr(all)} is too long`,
+      );
+    }
     given[key] = options.lists?.includes(key) === true ? all : all.at(-1);
   }
   const { parsed, mistake } = check(type, given, at, options);

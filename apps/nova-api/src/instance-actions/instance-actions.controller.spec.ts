@@ -67,6 +67,9 @@ describe('GET os-instance-actions', () => {
     ['2.57', '?color=red', 200],
     ['2.58', '?color=red', 400],
     ['2.58', '?limit=x', 400],
+    ['2.57', '?limit=1&limit=2', 200],
+    ['2.58', '?limit=1&limit=2', 400],
+    ['2.58', '?limit=0', 200],
     ['2.58', '?marker=req-1', 400],
     ['2.58', '?changes-since=never', 400],
     ['2.65', '?changes-before=2026-01-01', 400],
@@ -74,6 +77,10 @@ describe('GET os-instance-actions', () => {
     ['2.66', '?changes-since=2026-02-01&changes-before=2026-01-01', 400],
   ])('at %s answers %s with %i', async (version, query, code) => {
     expect((await get(query, version)).code).toBe(code);
+  });
+
+  it('is empty for a page of none', async () => {
+    expect((await get('?limit=0')).json).toEqual({ instanceActions: [] });
   });
 
   it('selects by time', async () => {

@@ -19,7 +19,7 @@ export class InstanceActionsController {
   @Get()
   async list(@Call() call: ApiCall, @Param('serverId') serverId: string, @Query() rawQuery: unknown) {
     const paged = has(call.microversion, 'actions.updated-at-and-paging');
-    const query = paged ? parseQuery(ListActionsQuery, rawQuery, call, { unknownKeys: 'refuse' }) : {};
+    const query = paged ? parseQuery(ListActionsQuery, rawQuery, call, { unknownKeys: 'refuse', once: true }) : {};
     const instance = await this.server(call, serverId);
     authorize(call.context, 'os_compute_api:os-instance-actions:list', instance);
     const all = await this.io.store.instanceActions(instance.id);

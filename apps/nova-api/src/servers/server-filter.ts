@@ -1,15 +1,13 @@
 import {
   isHostName,
   parseServerId,
-  POWER_STATE_NUMBER,
-  POWER_STATES,
   type ProjectId,
   type TaskState,
   type UserId,
   VM_STATES,
   type VmState,
 } from '@novella/core';
-import { EVERY_PROJECT, type ServerListQuery, type ServerPattern, type Service } from '@novella/persistence';
+import { EVERY_PROJECT, type ServerListQuery, type ServerPattern } from '@novella/persistence';
 import { ApiFault } from '../http/fault.js';
 import { type Change, has } from '../http/microversion.js';
 import { allows, authorize } from '../http/policy.js';
@@ -78,18 +76,15 @@ const PATTERNS: Readonly<Partial<Record<FilterName, ServerPattern>>> = {
   created_at: 'createdAt',
   launched_at: 'launchedAt',
   terminated_at: 'terminatedAt',
+  power_state: 'powerState',
+  progress: 'progress',
+  config_drive: 'configDrive',
+  auto_disk_config: 'autoDiskConfig',
+  node: 'node',
 };
 
-/**
- * null: nothing can match. `services` are read when hosts are asked for by their hypervisors' names.
- * Throws 400 for what cannot be answered, 403 for what the caller may not ask.
- */
-export async function selectServers(
-  query: ListServersQuery,
-  call: Asker,
-  where: 'index' | 'detail',
-  services: () => Promise<readonly Service[]>,
-): Promise<ServerSelection | null> {
+/** null: nothing can match. Throws 400 for what cannot be answered, 403 for what the caller may not ask. */
+export function selectServers(query: ListServersQuery, call: Asker, where: 'index' | 'detail'): ServerSelection | null {
   const filters = usableFilters(query, call);
   const other = OTHER_TABLES.find((name) => filters[name] !== undefined);
   if (other !== undefined) throw new ApiFault(400, `Invalid filter field: ${other}.`);
@@ -99,13 +94,10 @@ export async function selectServers(
   const owner = ownerOf(filters, call, where);
   if (owner === null) return null;
   const sort = sortOf(query, call);
-  // No server has an address; their progress is 0; ids of another form name none.
+  // No server has an address; ids of another form name none.
   const id = filters.uuid === undefined ? undefined : parseServerId(filters.uuid);
-  const hopeless = filters.ip !== undefined || filters.ip6 !== undefined || id === null || states === null;
-  if (hopeless || !fits(filters.progress, '0')) return null;
-  const hosts = await hostsOf(filters, services);
+  if (filters.ip !== undefined || filters.ip6 !== undefined || id === null || states === null) return null;
   const image = filters.image ?? filters.image_ref;
-  const { config_drive: drive, auto_disk_config: disk } = filters;
   return {
     sort,
     ...owner,
@@ -115,10 +107,8 @@ export async function selectServers(
     ...(id === undefined ? {} : { id }),
     ...(image === undefined ? {} : { imageRef: image === '' ? null : lastPart(image) }),
     ...(filters.flavor === undefined ? {} : { flavorId: lastPart(filters.flavor) }),
-    ...(hosts === null ? {} : { hosts }),
+    ...(filters.host === undefined ? {} : { hosts: [filters.host].filter(isHostName) }),
     ...(filters.locked === undefined ? {} : { locked: booleanOf(filters.locked) }),
-    ...(drive === undefined ? {} : { configDrive: eitherOf(drive, { true: 'True', false: '' }) }),
-    ...(disk === undefined ? {} : { autoDiskConfig: eitherOf(disk, { true: '1', false: '0' }) }),
     tags: tagsOf(filters),
     patterns: patternsOf(filters),
   };
@@ -146,14 +136,11 @@ function statusesOf({ status }: ListServersQuery, { microversion }: Asker): Stat
 
 /** What follows from a status comes before what was asked for beside it. */
 function statesFilter(filters: ListServersQuery, states: States | undefined) {
-  const { vm_state: vmState, task_state: taskState, power_state: powerState } = filters;
+  const { vm_state: vmState, task_state: taskState } = filters;
   return {
     ...(vmState === undefined ? {} : { vmStates: VM_STATES.filter((state) => state === vmState) }),
     ...(taskState === undefined ? {} : { taskStates: [taskState as TaskState] }),
     ...states,
-    ...(powerState === undefined
-      ? {}
-      : { powerStates: POWER_STATES.filter((state) => fits(powerState, String(POWER_STATE_NUMBER[state]))) }),
   };
 }
 
@@ -195,13 +182,6 @@ function ownerOf(
   return { projectId: named ?? EVERY_PROJECT, ...user };
 }
 
-/** null: any. */
-async function hostsOf({ host, node }: ListServersQuery, services: () => Promise<readonly Service[]>) {
-  if (node === undefined) return host === undefined ? null : [host].filter(isHostName);
-  const hosts = (await services()).filter(({ hypervisor }) => fits(node, hypervisor.hostname)).map((each) => each.host);
-  return host === undefined ? hosts : hosts.filter((each) => each === host);
-}
-
 const TAG_FILTERS = { tags: 'all', 'tags-any': 'any', 'not-tags': 'notAll', 'not-tags-any': 'notAny' } as const;
 const tagsOf = (filters: ListServersQuery): NonNullable<ServerListQuery['tags']> =>
   Object.fromEntries(
@@ -219,19 +199,6 @@ const patternsOf = (filters: ListServersQuery): Partial<Record<ServerPattern, st
     }),
   );
 
-/** Which of two values a regular expression finds, by their texts. */
-const eitherOf = (pattern: string, texts: { readonly true: string; readonly false: string }): readonly boolean[] =>
-  [true, false].filter((value) => fits(pattern, texts[value ? 'true' : 'false']));
-
-/** Of a few short texts that are known here; no pattern fits everything. Throws 400 for what is none. */
-function fits(pattern: string | undefined, text: string): boolean {
-  if (pattern === undefined) return true;
-  try {
-    return new RegExp(pattern).test(text);
-  } catch {
-    throw badPattern();
-  }
-}
 export const badPattern = (): ApiFault => new ApiFault(400, 'A filter is no regular expression that can be answered.');
 
 function booleanOf(text: string): boolean {

@@ -96,8 +96,7 @@ export class ServersController {
     const unknownKeys = has(call.microversion, 'strict-queries') ? 'refuse' : 'drop';
     const query = parseQuery(ListServersQuery, rawQuery, call, { unknownKeys, lists: SEVERAL });
     const limit = pageLimit(query.limit, this.io.config.maxLimit);
-    const services = () => this.io.store.services('nova-compute');
-    const selection = await selectServers(query, call, where, services);
+    const selection = selectServers(query, call, where);
     const { instances, next }: ServerPage =
       selection === null
         ? { instances: [], next: null }

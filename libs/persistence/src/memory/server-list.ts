@@ -1,8 +1,9 @@
-import { POWER_STATES, type ServerId } from '@novella/core';
+import { POWER_STATE_NUMBER, POWER_STATES, type ServerId } from '@novella/core';
 import type { Instance } from '../records.js';
-import { hasBackReference, rootDeviceName } from '../server-changes.js';
 import { EVERY_PROJECT } from '../every-project.js';
-import { type ServerListQuery, type ServerPattern, type ServerSort, type ServerSortKey } from '../server-store.js';
+import { isTooMuch } from '../patterns.js';
+import { rootDeviceName } from '../server-changes.js';
+import type { ServerListQuery, ServerPattern, ServerSort, ServerSortKey } from '../server-store.js';
 import { storableText } from '../text.js';
 import { type InstanceRow, type Tables, toInstance } from './tables.js';
 
@@ -19,7 +20,8 @@ export function listServers(db: Tables, query: ServerListQuery): Instance[] | 'u
   return mine
     .slice(after + 1)
     .filter(
-      (row) => fits(row, query) && patterns.every(({ name, pattern }) => pattern.test(PATTERNED[name](row) ?? NONE)),
+      (row) =>
+        fits(row, query) && patterns.every(({ name, pattern }) => pattern.test(PATTERNED[name](row, db) ?? NONE)),
     )
     .slice(0, query.limit)
     .map(toInstance);
@@ -31,7 +33,7 @@ const NONE = '\u0000';
 function compiled(patterns: NonNullable<ServerListQuery['patterns']>) {
   try {
     return Object.entries(patterns).map(([name, pattern]) => {
-      if (hasBackReference(pattern)) throw new SyntaxError('a back reference');
+      if (isTooMuch(pattern)) throw new SyntaxError('too much of a pattern');
       const stored = storableText(pattern);
       // What fits anything must still not fit what is not there.
       return { name: name as ServerPattern, pattern: new RegExp(`^(?!${NONE})[^]*(?:${stored})`) };
@@ -42,7 +44,7 @@ function compiled(patterns: NonNullable<ServerListQuery['patterns']>) {
 }
 
 function fits(row: InstanceRow, query: ServerListQuery): boolean {
-  const { deleted = 'no', id, userId, imageRef, flavorId, hosts, vmStates, taskStates, powerStates, tags = {} } = query;
+  const { deleted = 'no', id, userId, imageRef, flavorId, hosts, vmStates, taskStates, tags = {} } = query;
   const is = <T>(wanted: T | undefined, value: T): boolean => wanted === undefined || wanted === value;
   const isOneOf = <T>(wanted: readonly T[] | undefined, value: T | null): boolean =>
     wanted === undefined || (value !== null && wanted.includes(value));
@@ -56,10 +58,7 @@ function fits(row: InstanceRow, query: ServerListQuery): boolean {
     isOneOf(hosts, row.host) &&
     isOneOf(vmStates, row.vmState) &&
     isOneOf(taskStates, row.taskState) &&
-    isOneOf(powerStates, row.powerState) &&
     is(query.locked, row.lockedBy !== null) &&
-    isOneOf(query.configDrive, row.configDrive) &&
-    isOneOf(query.autoDiskConfig, row.autoDiskConfig) &&
     (query.changedSince === undefined || second(row.updatedAt) >= query.changedSince.getTime()) &&
     (query.changedBefore === undefined || second(row.updatedAt) <= query.changedBefore.getTime()) &&
     (tags.all?.every(has) ?? true) &&
@@ -73,7 +72,7 @@ function fits(row: InstanceRow, query: ServerListQuery): boolean {
 const second = (at: Date): number => Math.floor(at.getTime() / 1_000) * 1_000;
 const time = (at: Date | null): string | null => at?.toISOString().slice(0, 19).replace('T', ' ') ?? null;
 
-const PATTERNED: Readonly<Record<ServerPattern, (row: InstanceRow) => string | null>> = {
+const PATTERNED: Readonly<Record<ServerPattern, (row: InstanceRow, db: Tables) => string | null>> = {
   name: ({ name }) => name,
   description: ({ description }) => description,
   hostname: ({ hostname }) => hostname,
@@ -90,6 +89,11 @@ const PATTERNED: Readonly<Record<ServerPattern, (row: InstanceRow) => string | n
   createdAt: ({ createdAt }) => time(createdAt),
   launchedAt: ({ launchedAt }) => time(launchedAt),
   terminatedAt: ({ terminatedAt }) => time(terminatedAt),
+  powerState: ({ powerState }) => String(POWER_STATE_NUMBER[powerState]),
+  progress: () => '0',
+  configDrive: ({ configDrive }) => (configDrive ? 'True' : ''),
+  autoDiskConfig: ({ autoDiskConfig }) => String(Number(autoDiskConfig)),
+  node: ({ host }, db) => db.placedOn(host)?.hypervisor.hostname ?? null,
 };
 
 const COLUMNS: Readonly<Record<ServerSortKey, (row: InstanceRow) => string | number>> = {

@@ -68,6 +68,10 @@ export function violates(thrown: unknown, constraint: string): boolean {
 export const isBadPattern = (thrown: unknown): boolean =>
   driverError(thrown instanceof NovellaError ? thrown.cause : thrown).code === '2201B';
 
+/** Of an error that has left the database: Postgres has broken the statement off, for it took too long. */
+export const isBrokenOff = (thrown: unknown): boolean =>
+  driverError(thrown instanceof NovellaError ? thrown.cause : thrown).code === '57014';
+
 /** The error that leaves the store: `database-unreachable`, or `internal` with the SQLSTATE for a statement that failed. */
 export function toStoreError(thrown: unknown): Error {
   if (thrown instanceof NovellaError) return thrown;

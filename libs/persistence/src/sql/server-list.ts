@@ -1,13 +1,13 @@
-import type { ServerId } from '@novella/core';
-import { POWER_STATES } from '@novella/core';
+import { POWER_STATE_NUMBER, POWER_STATES, type ServerId } from '@novella/core';
 import type { Instance } from '../records.js';
-import { hasBackReference, rootDeviceName } from '../server-changes.js';
 import { EVERY_PROJECT } from '../every-project.js';
-import { type ServerListQuery, type ServerPattern, type ServerSort, type ServerSortKey } from '../server-store.js';
+import { isTooMuch } from '../patterns.js';
+import { rootDeviceName } from '../server-changes.js';
+import type { ServerListQuery, ServerPattern, ServerSort, ServerSortKey } from '../server-store.js';
 import { storableText } from '../text.js';
 import type { Database } from './database.js';
 import type { InstanceRow } from './entities/instance.entity.js';
-import { isBadPattern } from './failures.js';
+import { isBadPattern, isBrokenOff } from './failures.js';
 import { toInstance } from './rows.js';
 
 /**
@@ -19,13 +19,13 @@ export async function listServers(
   query: ServerListQuery,
 ): Promise<Instance[] | 'unknown-marker' | 'bad-pattern'> {
   const patterns = Object.values(query.patterns ?? {});
-  if (patterns.some(hasBackReference)) return 'bad-pattern';
+  if (patterns.some(isTooMuch)) return 'bad-pattern';
   if (query.marker !== null && !(await isMarker(db, query.marker, query))) return 'unknown-marker';
   const { text, values } = statement(query);
   try {
     return (await db.built<InstanceRow>(text, values)).map(toInstance);
   } catch (error) {
-    if (isBadPattern(error)) return 'bad-pattern';
+    if (patterns.length > 0 && (isBadPattern(error) || isBrokenOff(error))) return 'bad-pattern';
     throw error;
   }
 }
@@ -54,11 +54,10 @@ function statement(query: ServerListQuery): { text: string; values: unknown[] } 
 type Value = (given: unknown) => string;
 
 function conditionsOf(query: ServerListQuery, value: Value): string[] {
-  const list = (column: string, given: readonly unknown[], type = 'text'): string =>
-    `${column} = any(${value(given)}::${type}[])`;
+  const list = (column: string, given: readonly string[]): string => `${column} = any(${value(given)}::text[])`;
   const text = (given: string): string => value(storableText(given));
-  const { projectId, deleted = 'no', id, userId, imageRef, flavorId, hosts, vmStates, taskStates, powerStates } = query;
-  const { locked, configDrive, autoDiskConfig, changedSince, changedBefore, tags = {}, patterns = {} } = query;
+  const { projectId, deleted = 'no', id, userId, imageRef, flavorId, hosts, vmStates, taskStates } = query;
+  const { locked, changedSince, changedBefore, tags = {}, patterns = {} } = query;
   return [
     ...(projectId === EVERY_PROJECT ? [] : [`i.project_id = ${text(projectId)}`]),
     ...(deleted === 'too' ? [] : [`i.deleted_at is ${deleted === 'no' ? '' : 'not'} null`]),
@@ -69,10 +68,7 @@ function conditionsOf(query: ServerListQuery, value: Value): string[] {
     ...(hosts === undefined ? [] : [list('i.host', hosts)]),
     ...(vmStates === undefined ? [] : [list('i.vm_state', vmStates)]),
     ...(taskStates === undefined ? [] : [list('i.task_state', taskStates)]),
-    ...(powerStates === undefined ? [] : [list('i.power_state', powerStates)]),
     ...(locked === undefined ? [] : [`(i.locked_by is not null) = ${value(locked)}`]),
-    ...(configDrive === undefined ? [] : [list('i.config_drive', configDrive, 'boolean')]),
-    ...(autoDiskConfig === undefined ? [] : [list('i.auto_disk_config', autoDiskConfig, 'boolean')]),
     ...(changedSince === undefined ? [] : [`${SECOND} >= ${value(changedSince)}`]),
     ...(changedBefore === undefined ? [] : [`${SECOND} <= ${value(changedBefore)}`]),
     ...(tags.all === undefined ? [] : [`i.tags ?& ${value(tags.all.map(storableText))}::text[]`]),
@@ -80,7 +76,7 @@ function conditionsOf(query: ServerListQuery, value: Value): string[] {
     ...(tags.notAll === undefined ? [] : [`not i.tags ?& ${value(tags.notAll.map(storableText))}::text[]`]),
     ...(tags.notAny === undefined ? [] : [`not i.tags ?| ${value(tags.notAny.map(storableText))}::text[]`]),
     ...Object.entries(patterns).map(
-      ([name, pattern]) => `${PATTERNED[name as ServerPattern]} ~ ${text(pattern)}::text`,
+      ([name, pattern]) => `(${PATTERNED[name as ServerPattern]}) ~ ${text(pattern)}::text`,
     ),
   ];
 }
@@ -107,6 +103,11 @@ const PATTERNED = {
   createdAt: time('i.created_at'),
   launchedAt: time('i.launched_at'),
   terminatedAt: time('i.terminated_at'),
+  powerState: `case i.power_state ${POWER_STATES.map((state) => `when '${state}' then '${POWER_STATE_NUMBER[state]}'`).join(' ')} end`,
+  progress: `'0'`,
+  configDrive: `case when i.config_drive then 'True' else '' end`,
+  autoDiskConfig: `i.auto_disk_config::integer::text`,
+  node: `(select s.hypervisor ->> 'hostname' from service s where s.binary = 'nova-compute' and s.host = i.host)`,
 } as const satisfies Record<ServerPattern, string>;
 
 /** A column of the instance under the alias `of`. What may be null has a value here, so that any two rows compare. */
