@@ -26,8 +26,22 @@ export const PACKAGES = {
   rabbitmq: ['rabbitmq-server'],
   /** The peers that wire tests talk to, and that rules are compared with. */
   oslo: ['python3-oslo.messaging', 'python3-oslo.policy'],
+  /** The peers' own tests. */
+  tempest: ['tempest'],
   /** Disks that a guest boots from by itself, which only PCs can be given so. */
   bootable: process.arch === 'x64' ? ['syslinux', 'mtools'] : [],
+};
+
+/** What an OpenStack around Novella is made of, by the names that `test:openstack --skip` takes, and its packages. */
+export const OPENSTACK_PARTS = {
+  libvirt: ['base', 'bootable'],
+  rabbitmq: ['rabbitmq'],
+  keystone: ['keystone'],
+  cinder: ['openstack'],
+  glance: ['glance'],
+  ceph: ['ceph'],
+  clients: ['clients'],
+  tempest: ['tempest'],
 };
 
 /** Which of them a command of run.mjs needs. */
@@ -41,6 +55,7 @@ export const NEEDED_FOR = {
   verify: ['rabbitmq'],
   test: ['base', 'openstack', 'keystone', 'glance', 'ceph', 'clients', 'rabbitmq', 'oslo', 'bootable'],
   prepare: ['base', 'openstack', 'keystone', 'glance', 'ceph', 'clients', 'rabbitmq', 'oslo', 'bootable'],
+  'test:openstack': [],
 };
 
 export const packagesFor = (command) => NEEDED_FOR[command].flatMap((set) => PACKAGES[set]);

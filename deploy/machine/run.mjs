@@ -2,6 +2,7 @@
 // Where `npm test` and `npm run demo` begin: on a fresh checkout, with nothing installed but a Node 18 or later and npm.
 //   node deploy/machine/run.mjs prepare      only sets the machine up
 //   node deploy/machine/run.mjs test         all rings of tests; the last line is `N passed, N failed`
+//   node deploy/machine/run.mjs test:openstack  stories with a real OpenStack around; --skip ceph,tempest leaves parts out
 //   node deploy/machine/run.mjs demo         builds, then grows a volume under a running guest
 //   node deploy/machine/run.mjs bench        builds, then measures
 //   node deploy/machine/run.mjs cluster      builds, then starts a broker, a database and every service as a process
@@ -14,6 +15,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBuilt } from './build.mjs';
 import { ensurePackages, PackagesMissing } from './debian.mjs';
+import { testOpenstack } from './openstack.mjs';
 import { NEEDED_FOR, PACKAGES, packagesFor } from './packages.mjs';
 import { watched, withSignsOfLife } from './processes.mjs';
 import { rabbitmq4 } from './rabbitmq4.mjs';
@@ -65,6 +67,7 @@ async function main([command, ...args]) {
   if (!onPinnedNode(root)) {
     return watched(nodeBinary(root), [fileURLToPath(import.meta.url), command, ...args], { env: environment(root) });
   }
+  if (command === 'test:openstack') return testOpenstack(root, args, say);
   const memoryGuests = command === 'cluster' && asksFor(args, 'driver', 'fake');
   const packages = memoryGuests ? PACKAGES.rabbitmq : packagesFor(command);
   await withSignsOfLife('installing Debian packages', () => ensurePackages(packages, say));

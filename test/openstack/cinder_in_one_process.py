@@ -2,7 +2,8 @@
 
 usage: /usr/bin/python3 cinder_in_one_process.py --config-file cinder.conf
 
-For tests: with transport_url = fake:// the services talk in memory, so no broker is needed.
+For tests: with transport_url = fake:// the services talk in memory, so no broker is needed. The database is brought up to
+date first, as `cinder-manage db sync` would in a process of its own.
 """
 import eventlet
 eventlet.monkey_patch()
@@ -19,6 +20,7 @@ from cinder import rpc  # noqa: E402
 from cinder import service  # noqa: E402
 from cinder import version  # noqa: E402
 from cinder.common import config  # noqa: E402,F401  registers the options
+from cinder.db import migration  # noqa: E402
 from oslo_config import cfg  # noqa: E402
 from oslo_log import log as logging  # noqa: E402
 from oslo_service import service as oslo_service  # noqa: E402
@@ -43,6 +45,7 @@ def main():
     logging.register_options(CONF)
     CONF(sys.argv[1:], project='cinder', version=version.version_string())
     logging.setup(CONF, 'cinder')
+    migration.db_sync()
     rpc.init(CONF)
     service.setup_profiler = lambda *args, **kwargs: None
     keep_service_ids_apart()

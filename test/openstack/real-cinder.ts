@@ -1,18 +1,11 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { constants } from 'node:fs';
-import { access, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort, type KeystoneProject, type PrivateKeystone } from '@novella/testing';
-import { rawCinder, type RawCinder, until } from './raw-cinder.js';
-
-/** Debian's packages, installed with --no-install-recommends. */
-export const REAL_CINDER_PACKAGES = ['cinder-api', 'cinder-scheduler', 'cinder-volume', 'python3-cinder'] as const;
-/** Debian's own: what it runs with; the python3 on PATH may be another. */
-const PYTHON = '/usr/bin/python3';
-const MANAGE = '/usr/bin/cinder-manage';
+import { CinderProcess } from './cinder-process.js';
+import { rawCinder, type RawCinder } from './raw-cinder.js';
 
 export interface RealCinderOptions {
   /** `http://host:port/v2.1`: where Cinder posts its events. */
@@ -40,15 +33,6 @@ export interface RealCinder {
   stop(): Promise<void>;
 }
 
-/** Whether the packages are installed. */
-export async function hasRealCinder(): Promise<boolean> {
-  const present = [PYTHON, MANAGE, '/etc/cinder/api-paste.ini'].map((path) => access(path, constants.R_OK));
-  return Promise.all(present).then(
-    () => true,
-    () => false,
-  );
-}
-
 /**
  * OpenStack's own Cinder in one process, without broker or database server: sqlite, sparse files; noauth unless an
  * identity is given.
@@ -60,24 +44,21 @@ export async function startRealCinder(options: RealCinderOptions): Promise<RealC
   const { project, token } = await administrator(options);
   const url = `http://127.0.0.1:${port}/v3`;
   await writeConfiguration(folder, port, options);
-  const configFile = join(folder, 'cinder.conf');
-  await run(MANAGE, ['--config-file', configFile, 'db', 'sync']);
 
-  const cinder = await startProcess(folder, configFile);
+  const cinder = await CinderProcess.start({ folder });
   const stop = async () => {
-    await end(cinder);
+    await cinder.stop();
     await detachLoops(join(folder, 'volumes'));
     await rm(folder, { recursive: true, force: true });
   };
   try {
     const raw = rawCinder(url, project, token);
-    await ready(cinder, raw);
+    await cinder.ready(() => schedulerKnowsBackEnd(raw));
     const multiattachType = await createMultiattachType(raw);
     return { url, project, multiattachType, volumesDir: join(folder, 'volumes'), stop };
   } catch (error) {
-    const log = (await readFile(join(folder, 'cinder.log'), 'utf8')).slice(-4000);
     await stop();
-    throw new Error(`Cinder did not start; the end of its log:\n${log}`, { cause: error });
+    throw error;
   }
 }
 
@@ -143,39 +124,10 @@ send_service_user_token = true
 ${itself}`;
 }
 
-async function startProcess(folder: string, configFile: string): Promise<ChildProcess> {
-  const log = await open(join(folder, 'cinder.log'), 'w');
-  try {
-    return spawn(PYTHON, [join(import.meta.dirname, 'cinder_in_one_process.py'), '--config-file', configFile], {
-      stdio: ['ignore', log.fd, log.fd],
-      env: {
-        PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
-        PYTHONPATH: import.meta.dirname,
-        PYTHONDONTWRITEBYTECODE: '1',
-        LANG: 'C.UTF-8',
-      },
-    });
-  } finally {
-    await log.close();
-  }
-}
-
 /** Ready when the scheduler knows the back end: before that, a volume would be scheduled nowhere and end in error. */
-async function ready(cinder: ChildProcess, raw: RawCinder): Promise<void> {
-  const pools = async () => {
-    if (cinder.exitCode !== null) throw new Error(`Cinder has ended with code ${cinder.exitCode}`);
-    const { body } = await raw.call('GET', '/scheduler-stats/get_pools');
-    return (body as { pools?: unknown[] }).pools ?? [];
-  };
-  const orNone = (error: unknown) => {
-    if (cinder.exitCode !== null) throw error;
-    return [];
-  };
-  await until(
-    () => pools().catch(orNone),
-    ({ length }) => length > 0,
-    120_000,
-  );
+async function schedulerKnowsBackEnd(raw: RawCinder): Promise<boolean> {
+  const { body } = await raw.call('GET', '/scheduler-stats/get_pools');
+  return ((body as { pools?: unknown[] }).pools ?? []).length > 0;
 }
 
 async function createMultiattachType(raw: RawCinder): Promise<string> {
@@ -183,15 +135,6 @@ async function createMultiattachType(raw: RawCinder): Promise<string> {
   const { status } = await raw.call('POST', '/types', { body: { volume_type } });
   if (status !== 200) throw new Error(`Cinder refused a volume type with ${status}`);
   return volume_type.name;
-}
-
-async function end(cinder: ChildProcess): Promise<void> {
-  if (cinder.exitCode !== null || cinder.signalCode !== null) return;
-  const exited = once(cinder, 'exit');
-  cinder.kill('SIGTERM');
-  const timer = setTimeout(() => cinder.kill('SIGKILL'), 10_000);
-  await exited;
-  clearTimeout(timer);
 }
 
 const execute = promisify(execFile);

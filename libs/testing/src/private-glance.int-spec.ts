@@ -84,6 +84,8 @@ it(
         const id = await glance.upload(alice, {}, Buffer.from('data'));
         expect(await glance.call(alice, 'GET', `/v2/images/${id}`)).toMatchObject({ owner: demo.id });
         await expect(glance.call(ALICE, 'GET', `/v2/images/${id}`)).rejects.toThrow('401');
+        // Clients look for its versions before they show a token.
+        expect((await fetch(glance.url)).status).toBe(300);
       } finally {
         await glance.stop();
       }

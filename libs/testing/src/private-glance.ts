@@ -8,6 +8,8 @@ import type { KeystoneProject, KeystoneUser } from './keystone-cloud.js';
 import { temporaryDirectory } from './temporary-directory.js';
 
 export interface PrivateGlanceOptions {
+  /** A free one unless given. */
+  readonly port?: number;
   /** Who checks tokens for it, and as whom it asks there. Without it the token `user:project` is believed. */
   readonly keystone?: { readonly url: string; readonly user: KeystoneUser; readonly project: KeystoneProject };
 }
@@ -45,7 +47,7 @@ export class PrivateGlance {
 
   static async start(options: PrivateGlanceOptions = {}): Promise<PrivateGlance> {
     const { path: folder } = await temporaryDirectory();
-    const port = await freePort();
+    const port = options.port ?? (await freePort());
     for (const name of ['images', 'staging', 'tasks', 'locks']) await mkdir(join(folder, name));
     await writeFile(join(folder, 'glance-api.conf'), configuration(folder, port, options));
     await writeFile(join(folder, 'glance-api-paste.ini'), PASTE);
@@ -212,7 +214,7 @@ project_domain_id = ${project.domainId}
 const PASTE = `[pipeline:glance-api-believed]
 pipeline = believed context rootapp
 [pipeline:glance-api-keystone]
-pipeline = authtoken context rootapp
+pipeline = versions authtoken context rootapp
 [composite:rootapp]
 paste.composite_factory = glance.api:root_app_factory
 /: apiversions
@@ -223,6 +225,8 @@ paste.app_factory = glance.api.versions:create_resource
 paste.app_factory = glance.api.v2.router:API.factory
 [filter:believed]
 paste.filter_factory = __main__:believed_tokens
+[filter:versions]
+paste.filter_factory = glance.api.middleware.version_negotiation:VersionNegotiationFilter.factory
 [filter:authtoken]
 paste.filter_factory = keystonemiddleware.auth_token:filter_factory
 delay_auth_decision = true

@@ -11,6 +11,8 @@ export interface PrivateKeystoneOptions {
   readonly tokenLifetimeS?: number;
   /** What an expired token is still good for together with a service token, in seconds; Keystone's 172800 unless given. */
   readonly allowExpiredWindowS?: number;
+  /** A free one unless given. */
+  readonly port?: number;
 }
 
 const PYTHON = '/usr/bin/python3';
@@ -37,7 +39,7 @@ export class PrivateKeystone extends KeystoneCloud {
   static async start(options: PrivateKeystoneOptions = {}): Promise<PrivateKeystone> {
     const folder = await temporaryDirectory();
     await writeFile(join(folder.path, 'keystone.conf'), configuration(folder.path, options));
-    const keystone = new PrivateKeystone(await freePort(), folder.path);
+    const keystone = new PrivateKeystone(options.port ?? (await freePort()), folder.path);
     try {
       await keystone.resume();
     } catch (error) {
