@@ -7,9 +7,9 @@ import {
   type ServerId,
   type VolumeId,
 } from '@novella/core';
-import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver } from './driver.js';
+import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, LiveResize, VirtDriver, VolumeKey } from './driver.js';
 import { type CallOptions, FakeSession } from './fake-session.js';
-import type { ArgsOf, CallName, ResultOf } from './fake-wire.js';
+import { type ArgsOf, type CallName, type ResultOf, toWire } from './fake-wire.js';
 
 export interface FakeHypervisorClientOptions {
   readonly socketPath: string;
@@ -74,16 +74,16 @@ export class FakeHypervisorClient implements VirtDriver {
     return this.call('guest', [server]);
   }
 
-  createGuest(spec: GuestSpec): Promise<Guest> {
-    return this.call('createGuest', [{ ...spec, disks: [...spec.disks] }]);
+  createGuest(spec: GuestSpec, keys: readonly VolumeKey[] = []): Promise<Guest> {
+    return this.call('createGuest', [{ ...spec, disks: [...spec.disks] }, toWire(keys)]);
   }
 
   async destroyGuest(server: ServerId): Promise<void> {
     await this.call('destroyGuest', [server]);
   }
 
-  startGuest(server: ServerId): Promise<Guest> {
-    return this.call('startGuest', [server]);
+  startGuest(server: ServerId, keys: readonly VolumeKey[] = []): Promise<Guest> {
+    return this.call('startGuest', [server, toWire(keys)]);
   }
 
   async stopGuest(server: ServerId, grace: Millis, signal: AbortSignal): Promise<void> {
@@ -102,12 +102,12 @@ export class FakeHypervisorClient implements VirtDriver {
     return this.call('suspendGuest', [server], { signal });
   }
 
-  resumeGuest(server: ServerId, signal: AbortSignal): Promise<Guest> {
-    return this.call('resumeGuest', [server], { signal });
+  resumeGuest(server: ServerId, signal: AbortSignal, keys: readonly VolumeKey[] = []): Promise<Guest> {
+    return this.call('resumeGuest', [server, toWire(keys)], { signal });
   }
 
-  attachDisk(server: ServerId, disk: GuestDisk): Promise<Guest> {
-    return this.call('attachDisk', [server, disk]);
+  attachDisk(server: ServerId, disk: GuestDisk, keys: readonly VolumeKey[] = []): Promise<Guest> {
+    return this.call('attachDisk', [server, disk, toWire(keys)]);
   }
 
   async detachDisk(server: ServerId, volume: VolumeId): Promise<void> {

@@ -4,9 +4,9 @@ import { lstat, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { bytes, type Log, millis, NovellaError, type PowerState, type ServerId } from '@novella/core';
+import { bytes, type Log, millis, NovellaError, type PowerState, type ServerId, type VolumeId } from '@novella/core';
 import { temporaryDirectory, type TemporaryDirectory, waitUntil } from '@novella/testing';
-import type { GuestSpec, VirtDriver } from './driver.js';
+import type { GuestDisk, GuestSpec, VirtDriver, VolumeKey } from './driver.js';
 import { FakeHypervisorClient } from './fake-client.js';
 import { FakeDriver } from './fake-driver.js';
 import { type FakeHypervisor, serveFakeHypervisor } from './fake-hypervisor.js';
@@ -27,6 +27,7 @@ const spec: GuestSpec = {
 };
 const NO_SIGNAL = new AbortController().signal;
 const AWAY = { code: 'hypervisor-unreachable' };
+const KEY_MISSING = { code: 'volume-key-missing' };
 /** Longer than a test may take: whoever waits it out fails. */
 const LONG_GRACE = millis(3_600_000);
 
@@ -77,6 +78,41 @@ describe('a fake hypervisor in another process', () => {
     await one.close();
     await expect(one.guests()).rejects.toMatchObject(AWAY);
     expect(await (await client()).guests()).toEqual([guest]);
+  });
+
+  it('is given the keys that open a volume with each call that opens it', async () => {
+    await serve();
+    const driver = await client();
+    const volume = 'a1b2c400-0000-4000-8000-000000000001' as VolumeId;
+    const keys: VolumeKey[] = [
+      { volume, purpose: 'cephx', value: Buffer.from('of the cluster') },
+      { volume, purpose: 'luks', value: Buffer.from('of the volume') },
+    ];
+    const auth = { username: 'cinder', secretUuid: null };
+    const disk: GuestDisk = {
+      volume,
+      source: {
+        kind: 'network',
+        path: 'volumes/one',
+        monitors: [{ host: '10.0.0.1', port: 6789 }],
+        auth,
+        discard: true,
+      },
+      format: 'luks',
+      device: 'vdb',
+      bus: 'virtio',
+      shareable: false,
+      readOnly: false,
+    };
+    await driver.createGuest({ ...spec, disks: [disk] }, keys);
+    await driver.detachDisk(SERVER, volume);
+    await driver.attachDisk(SERVER, disk, keys);
+    await driver.suspendGuest(SERVER, NO_SIGNAL);
+    await expect(driver.resumeGuest(SERVER, NO_SIGNAL, keys.slice(1))).rejects.toMatchObject(KEY_MISSING);
+    expect(await driver.resumeGuest(SERVER, NO_SIGNAL, keys)).toMatchObject({ powerState: 'running' });
+    await driver.stopGuest(SERVER, millis(0), NO_SIGNAL);
+    await expect(driver.startGuest(SERVER)).rejects.toMatchObject(KEY_MISSING);
+    expect(await driver.startGuest(SERVER, keys)).toMatchObject({ powerState: 'running' });
   });
 
   it('gives an error with its code, grade, facts and cause', async () => {
@@ -274,7 +310,7 @@ describe('the driver of a hypervisor that talks nonsense', () => {
     ['a guest that is none', '{"id":1,"result":[{"server":"x"}]}'],
     ['an error that there is not', '{"id":1,"error":{"code":"gone","grade":"final","message":"","facts":{}}}'],
   ])('is unreachable when it is answered with %s', async (_what, answer) => {
-    says = '{"hello":"novella-fake-hypervisor-1"}\n';
+    says = '{"hello":"novella-fake-hypervisor-2"}\n';
     const driver = await client();
     says = `${answer}\n`;
     await expect(driver.guests()).rejects.toMatchObject(AWAY);

@@ -4,7 +4,17 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { assertNever, type Log, toErrorRecord } from '@novella/core';
 import type { FakeDriver } from './fake-driver.js';
 import { JsonLines } from './fake-lines.js';
-import { type ArgsOf, asLine, type CallName, CALLS, LONGEST_LINE, PROTOCOL, request, type Told } from './fake-wire.js';
+import {
+  type ArgsOf,
+  asLine,
+  type CallName,
+  CALLS,
+  fromWire,
+  LONGEST_LINE,
+  PROTOCOL,
+  request,
+  type Told,
+} from './fake-wire.js';
 
 export interface FakeHypervisorOptions {
   /** At most 107 bytes. A socket that an earlier hypervisor has left there is replaced. */
@@ -121,11 +131,11 @@ function carryOut(driver: FakeDriver, { name, args }: AnyCall, signal: AbortSign
     case 'guest':
       return driver.guest(...args);
     case 'createGuest':
-      return driver.createGuest(...args);
+      return driver.createGuest(args[0], fromWire(args[1]));
     case 'destroyGuest':
       return driver.destroyGuest(...args);
     case 'startGuest':
-      return driver.startGuest(...args);
+      return driver.startGuest(args[0], fromWire(args[1]));
     case 'stopGuest':
       return driver.stopGuest(...args, signal);
     case 'pauseGuest':
@@ -135,9 +145,9 @@ function carryOut(driver: FakeDriver, { name, args }: AnyCall, signal: AbortSign
     case 'suspendGuest':
       return driver.suspendGuest(...args, signal);
     case 'resumeGuest':
-      return driver.resumeGuest(...args, signal);
+      return driver.resumeGuest(args[0], signal, fromWire(args[1]));
     case 'attachDisk':
-      return driver.attachDisk(...args);
+      return driver.attachDisk(args[0], args[1], fromWire(args[2]));
     case 'detachDisk':
       return driver.detachDisk(...args);
     case 'resizeDisk':

@@ -11,7 +11,7 @@ import {
   type VolumeId,
 } from '@novella/core';
 import { z } from 'zod';
-import type { Guest, GuestDisk, GuestSpec, HypervisorFacts } from './driver.js';
+import type { Guest, GuestDisk, GuestSpec, HypervisorFacts, VolumeKey } from './driver.js';
 
 /**
  * What a fake hypervisor and its drivers say to each other over a unix socket: one JSON object on each line.
@@ -22,7 +22,7 @@ import type { Guest, GuestDisk, GuestSpec, HypervisorFacts } from './driver.js';
  *   hypervisor to driver   {"id": 1, "result": ...}, {"id": 1, "error": ErrorRecord}, {"id": 1, "aborted": true}
  *                          {"server": ..., "powerState": "running"}                 at each change
  */
-export const PROTOCOL = 'novella-fake-hypervisor-1';
+export const PROTOCOL = 'novella-fake-hypervisor-2';
 
 /** More than any definition of a guest needs, and than a thousand guests in one answer. */
 export const LONGEST_LINE = 16 * 2 ** 20;
@@ -85,6 +85,14 @@ const hypervisorFacts = z.object({
   memoryMib: z.number(),
 }) satisfies z.ZodType<HypervisorFacts>;
 
+/** As text, in base64. */
+const volumeKeys = z.array(z.object({ volume: volumeId, purpose: z.enum(['cephx', 'luks']), value: z.base64() }));
+export type KeysOnWire = z.output<typeof volumeKeys>;
+export const toWire = (keys: readonly VolumeKey[]): KeysOnWire =>
+  keys.map((key) => ({ ...key, value: key.value.toString('base64') }));
+export const fromWire = (keys: KeysOnWire): VolumeKey[] =>
+  keys.map((key) => ({ ...key, value: Buffer.from(key.value, 'base64') }));
+
 /** A call that answers nothing answers null. */
 const done = z.null();
 
@@ -93,15 +101,15 @@ export const CALLS = {
   hypervisor: { args: z.tuple([]), result: hypervisorFacts },
   guests: { args: z.tuple([]), result: z.array(guest) },
   guest: { args: z.tuple([serverId]), result: guest.nullable() },
-  createGuest: { args: z.tuple([guestSpec]), result: guest },
+  createGuest: { args: z.tuple([guestSpec, volumeKeys]), result: guest },
   destroyGuest: { args: z.tuple([serverId]), result: done },
-  startGuest: { args: z.tuple([serverId]), result: guest },
+  startGuest: { args: z.tuple([serverId, volumeKeys]), result: guest },
   stopGuest: { args: z.tuple([serverId, duration]), result: done },
   pauseGuest: { args: z.tuple([serverId]), result: guest },
   unpauseGuest: { args: z.tuple([serverId]), result: guest },
   suspendGuest: { args: z.tuple([serverId]), result: guest },
-  resumeGuest: { args: z.tuple([serverId]), result: guest },
-  attachDisk: { args: z.tuple([serverId, guestDisk]), result: guest },
+  resumeGuest: { args: z.tuple([serverId, volumeKeys]), result: guest },
+  attachDisk: { args: z.tuple([serverId, guestDisk, volumeKeys]), result: guest },
   detachDisk: { args: z.tuple([serverId, volumeId]), result: done },
   resizeDisk: { args: z.tuple([serverId, volumeId, byteCount]), result: byteCount },
 } as const;
