@@ -73,8 +73,8 @@ def call(url, host):
     target = oslo_messaging.Target(exchange="nova", topic="compute", server=host, version="1.0")
     client = oslo_messaging.get_rpc_client(transport(url), target, timeout=20)
     context = {"request_id": "req-11111111-1111-1111-1111-111111111111"}
-    # No sign of life within two seconds would end the slow call, which takes longer.
-    monitored = client.prepare(call_monitor_timeout=2)
+    # No sign of life within five seconds would end the slow call, which takes longer.
+    monitored = client.prepare(call_monitor_timeout=5)
     cases = {
         "ping": lambda: client.call(context, "ping", text="grüße \U0001f600"),
         "act": lambda: client.cast(context, "act", n=7),
@@ -82,7 +82,7 @@ def call(url, host):
         "no such method": lambda: client.call(context, "nothing"),
         "later version": lambda: client.prepare(version="9.0").call(context, "ping", text=""),
         "wrong argument": lambda: client.call(context, "act", n="seven"),
-        "slow": lambda: monitored.call(context, "slow", seconds=5),
+        "slow": lambda: monitored.call(context, "slow", seconds=7),
     }
     for name, run in cases.items():
         say({"case": name, **outcome(run)})
