@@ -62,7 +62,7 @@ export const IMAGE_MUTANTS: readonly Mutant[] = [
     file: CACHE,
     from: 'if (position < source.size) throw',
     to: 'if (position < 0) throw',
-    caughtBy: cacheSpec('nothing at all|too early'),
+    caughtBy: cacheSpec('by its size alone'),
   },
   {
     name: 'images: more than the image has is written',

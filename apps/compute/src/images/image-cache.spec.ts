@@ -123,6 +123,13 @@ describe('a download that fails', () => {
     expect(await readFile(await use(image), 'utf8')).toBe('the root disk');
   });
 
+  it('of which no hash is known is refused by its size alone when it ends too early', async () => {
+    const image = { ...serve(ONE, ['the ', 'root ', 'disk']), hash: null };
+    pieces.instead(image, [b('the '), b('root ')]);
+    expect(await codeOf(cache.hold(image, NEVER))).toBe('image-data-wrong');
+    expect(await kept()).toEqual([]);
+  });
+
   it('is given up before it has written more than the image’s size', async () => {
     const image = serve(ONE, ['data']);
     let read = 0;
