@@ -114,6 +114,12 @@ const DELETE_ATTACHMENT = `cloud.block_storage.delete('/attachments/%s' % [
   if each['device'] == '/dev/vdb'
 ][0], microversion='3.27').status_code`;
 
+/** What `server event show` asks for, which prints no events of who is no administrator. */
+const EVENT_SHOWN = `(lambda actions: (lambda action: [
+  action['action'], action['events'][0]['event'], action['events'][0]['result']
+])(cloud.compute.get('%s/%s' % (actions, cloud.compute.get(actions).json()['instanceActions'][-1]['request_id']),
+  microversion='2.51').json()['instanceAction']))('/servers/%s/os-instance-actions' % ${SERVER})`;
+
 const LINES: Record<string, readonly Line[]> = {
   'what there is': [
     alice.sees('flavor list', among({ ID: '42', Name: 'm1.nano', RAM: 128, VCPUs: 1 })),
@@ -166,6 +172,54 @@ const LINES: Record<string, readonly Line[]> = {
         { Action: 'create' },
       ),
     ),
+  ],
+  'what is done to it': [
+    alice.does('server pause one'),
+    alice.willSee('server show one', some({ status: 'PAUSED', 'OS-EXT-STS:power_state': 3 })),
+    alice.does('server unpause one'),
+    alice.willSee('server show one', some({ status: 'ACTIVE', 'OS-EXT-STS:power_state': 1 })),
+    alice.does('server suspend one'),
+    alice.willSee('server show one', some({ status: 'SUSPENDED' })),
+    alice.does('server resume one'),
+    alice.willSee('server show one', some({ status: 'ACTIVE', 'OS-EXT-STS:power_state': 1 })),
+    alice.does('server lock one'),
+    root.does('server list --all-projects --locked --os-compute-api-version 2.73'),
+    alice.does('server unlock one'),
+    alice.does('--os-compute-api-version 2.26 server set --name first --property colour=blue --tag web one'),
+    alice.sees(
+      '--os-compute-api-version 2.26 server show first',
+      some({ properties: { colour: 'blue' }, tags: ['web'] }),
+    ),
+    alice.does('--os-compute-api-version 2.26 server unset --property colour --tag web first'),
+    alice.does('--os-compute-api-version 2.19 server set --name one --description "the first one" first'),
+    alice.sees(
+      '--os-compute-api-version 2.92 server show one',
+      some({ name: 'one', description: 'the first one', properties: {}, tags: [], locked: false }),
+    ),
+    alice.sees('server list --name "^on.$" --status ACTIVE', exactly({ Name: 'one' })),
+    alice.sees('server list --name "^two"', []),
+    alice.gets(`cloud.compute.get_server_metadata(${SERVER}).metadata`, {}),
+    alice.gets(EVENT_SHOWN, ['create', 'compute__do_build_and_run_instance', 'Success']),
+  ],
+  'key pairs, flavors, limits and services': [
+    alice.does('keypair create mine'),
+    alice.sees('keypair list', exactly({ Name: 'mine', Type: 'ssh' })),
+    alice.sees('keypair show mine', some({ name: 'mine' })),
+    alice.does('keypair delete mine'),
+    alice.sees('keypair list', []),
+    root.does('flavor create --ram 256 --vcpus 2 --disk 0 --property hw:cpu_policy=shared m1.two'),
+    alice.sees('flavor show m1.two', some({ ram: 256, vcpus: 2, properties: { 'hw:cpu_policy': 'shared' } })),
+    root.does('flavor unset --property hw:cpu_policy m1.two'),
+    root.does('flavor delete m1.two'),
+    alice.mayNot('flavor delete m1.nano', /os_compute_api:os-flavor-manage:delete/),
+    alice.sees('limits show --absolute', among({ Name: 'totalInstancesUsed', Value: 1 })),
+    alice.gets('cloud.compute.get_limits().absolute.instances_used', 1),
+    root.does('compute service set --disable --disable-reason maintenance compute-1 nova-compute'),
+    root.sees('compute service list --long', among({ Status: 'disabled', 'Disabled Reason': 'maintenance' })),
+    root.does('compute service set --enable compute-1 nova-compute'),
+    root.sees('hypervisor stats show', some({ count: 1, running_vms: 1 })),
+    alice.reads('nova', 'availability-zone-list', /\| nova +\| available/),
+    alice.reads('nova', 'version-list', /2\.96/),
   ],
   'its volumes': [
     alice.does('volume create --size 1 data'),

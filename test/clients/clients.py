@@ -44,12 +44,17 @@ def run(shell, argv):
     return {'code': code or 0, 'out': out.getvalue(), 'err': err.getvalue()}
 
 
+def quieten():
+    """Without any handler, whoever logs first would install one that writes to our own stderr."""
+    logging.getLogger().handlers[:] = [logging.NullHandler()]
+
+
 def warm_up():
     """Most of what a command does before its own work, once. What it leaves behind is taken away again."""
     run(SHELLS['openstack'], ['token', 'issue'])
     compute._compute_api_version = None
     volume._volume_api_version = None
-    logging.getLogger().handlers.clear()
+    quieten()
 
 
 def evaluate(cloud, expression):
@@ -69,6 +74,7 @@ def main():
     def answer(value):
         print(json.dumps(value, default=plain), file=answers, flush=True)
 
+    quieten()
     cloud = openstack.connect()
     warm_up()
     answer('ready')
