@@ -24,6 +24,7 @@ describe('what the console says', () => {
     expect(parseConsole(text)).toEqual({
       isReady: true,
       disks: [{ name: 'vda', serial: VIRTIO_SERIAL, size: gibToBytes(gib(2)) }],
+      gone: [{ serial: '-' }],
     });
   });
 
@@ -79,5 +80,13 @@ describe('a wait on the console', () => {
     await appendFile(path, lines(`GUEST disk vda serial=${VIRTIO_SERIAL} gone`));
     await guest.waitForNoDisk(VOLUME);
     expect(await guest.disks()).toEqual([]);
+  });
+
+  it('ends when the disk is gone from a guest whose console began anew when it went on', async () => {
+    await writeFile(path, lines(`GUEST disk vda serial=${VIRTIO_SERIAL} sectors=8`));
+    const guest = new GuestConsole(path);
+    await expect(guest.waitForNoDisk(VOLUME, 1)).rejects.toThrow('no disk');
+    await appendFile(path, lines(`GUEST disk vda serial=${VIRTIO_SERIAL} gone`));
+    await guest.waitForNoDisk(VOLUME);
   });
 });

@@ -42,9 +42,13 @@ export class GuestConsole {
     return this.waitFor(what, look, timeoutMs);
   }
 
-  /** Resolves when the guest, which is ready, has no disk of that volume. */
+  /**
+   * Resolves when the guest, which is ready, has no disk of that volume. A guest that went on from saved memory does not
+   * say on its new console that it is ready; of that one it is enough that the disk is gone.
+   */
   async waitForNoDisk(volume: string, timeoutMs = LIMIT_MS): Promise<void> {
-    const look = ({ isReady, disks }: ConsoleState) => isReady && findDisk(disks, volume) === undefined;
+    const look = ({ isReady, disks, gone }: ConsoleState) =>
+      (isReady || findDisk(gone, volume) !== undefined) && findDisk(disks, volume) === undefined;
     await this.waitFor(`no disk with serial ${volume}`, look, timeoutMs);
   }
 
@@ -82,11 +86,13 @@ export class GuestConsole {
 interface ConsoleState {
   readonly isReady: boolean;
   readonly disks: readonly SeenDisk[];
+  readonly gone: readonly Pick<SeenDisk, 'serial'>[];
 }
 
 /** The console's lines, the last of which may still be incomplete, as what the guest sees after them. */
 export function parseConsole(text: string): ConsoleState {
   const disks = new Map<string, SeenDisk>();
+  const allGone: { readonly serial: string }[] = [];
   let isReady = false;
   for (const line of linesOf(text.slice(0, text.lastIndexOf('\n') + 1))) {
     if (line.endsWith('GUEST ready')) {
@@ -96,14 +102,16 @@ export function parseConsole(text: string): ConsoleState {
     }
     const { name, serial, sectors, gone } = DISK.exec(line)?.groups ?? {};
     if (name === undefined || serial === undefined) continue;
-    if (gone !== undefined) disks.delete(name);
-    else disks.set(name, { name, serial, size: sectorsToBytes(Number(sectors)) });
+    if (gone !== undefined) {
+      disks.delete(name);
+      allGone.push({ serial });
+    } else disks.set(name, { name, serial, size: sectorsToBytes(Number(sectors)) });
   }
-  return { isReady, disks: [...disks.values()] };
+  return { isReady, disks: [...disks.values()], gone: allGone };
 }
 
 /** Either may be cut short: the serial by the kind of disk, `volume` by who asks. */
-function findDisk(disks: readonly SeenDisk[], volume: string): SeenDisk | undefined {
+function findDisk<Seen extends Pick<SeenDisk, 'serial'>>(disks: readonly Seen[], volume: string): Seen | undefined {
   return disks.find(
     ({ serial }) => serial.startsWith(volume) || (serial.length >= SHORTEST_SERIAL && volume.startsWith(serial)),
   );
