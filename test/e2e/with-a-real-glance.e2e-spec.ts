@@ -4,7 +4,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { bytes } from '@novella/core';
-import { GuestConsole, type NewImage, PrivateGlance } from '@novella/testing';
+import { GuestConsole, type NewImage, PrivateGlance, waitUntil } from '@novella/testing';
 import { writeBootDisk } from '../../libs/virt/src/conformance/boot-disk.js';
 import { Cloud, developmentCinder, inThisProcess, PROJECT } from './cloud.js';
 
@@ -73,7 +73,8 @@ describe('a guest whose kernel and ramdisk were uploaded to Glance', () => {
       const guest = consoleOf(id);
       await guest.ready();
       expect(await guest.text()).toContain(`novella.booted=${format}`);
-      expect(await guest.text()).toMatch(new RegExp(`GUEST disk vda .*sectors=${GIB / 512}\\b`));
+      const itsDisk = async () => (await guest.disks()).some(({ name, size }) => name === 'vda' && size === bytes(GIB));
+      await waitUntil(itsDisk, { what: 'the guest to tell of its disk', timeout: LONG / 2 });
       await cloud.deleteServer(id);
     },
     LONG,
