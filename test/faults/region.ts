@@ -260,7 +260,6 @@ export class Region {
       config: {
         authStrategy: 'noauth2',
         maxLimit: 1000,
-        maxBodyBytes: 114_688,
         enableInstancePassword: true,
         confirmWithin: this.options.confirmWithin ?? seconds(120),
         computeLinkPrefix: null,

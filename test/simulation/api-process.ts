@@ -33,7 +33,6 @@ export interface Api {
 const CONFIG = {
   authStrategy: 'noauth2',
   maxLimit: 1_000,
-  maxBodyBytes: 114_688,
   enableInstancePassword: false,
   confirmWithin: seconds(120),
   computeLinkPrefix: null,

@@ -44,7 +44,7 @@ async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program
     config: {
       authStrategy: config.authStrategy,
       maxLimit: 1000,
-      maxBodyBytes: 114_688,
+      http: config,
       enableInstancePassword: true,
       confirmWithin: CONFIRM_WITHIN,
       computeLinkPrefix: null,

@@ -12,9 +12,10 @@ import {
   type LogLevel,
 } from '@novella/service-kit';
 import { ArrayNotEmpty, IsArray, IsBoolean, IsIn, IsInt, Max, Min } from 'class-validator';
+import { HttpSettings } from './http-settings.js';
 
 /** The settings of a nova-api process, by environment variable. docs/operators.md explains each. */
-export class NovaApiAppConfig {
+export class NovaApiAppConfig extends HttpSettings {
   @Env('NOVELLA_API_LISTEN')
   @IsListenAddress()
   @IsLoopbackUnless('noauthAnywhere')

@@ -7,6 +7,7 @@ import { ErrorFilter } from './http/error.filter.js';
 import { HealthController } from './http/health.controller.js';
 import { HypervisorsController } from './hypervisors/hypervisors.controller.js';
 import { InstanceActionsController } from './instance-actions/instance-actions.controller.js';
+import { OpenApiController } from './openapi/openapi.controller.js';
 import { type NovaApiPorts, PORTS } from './ports.js';
 import { ExternalEventsController } from './server-external-events/external-events.controller.js';
 import { ServerActionsController } from './servers/server-actions.controller.js';
@@ -27,6 +28,7 @@ export class NovaApiModule {
       controllers: [
         HealthController,
         VersionsController,
+        OpenApiController,
         ExternalEventsController,
         ServersController,
         ServerActionsController,

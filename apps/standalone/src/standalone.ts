@@ -125,7 +125,7 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
       config: {
         authStrategy: config.authStrategy,
         maxLimit: 1000,
-        maxBodyBytes: 114_688,
+        http: config,
         enableInstancePassword: true,
         confirmWithin: seconds(120),
         computeLinkPrefix: null,

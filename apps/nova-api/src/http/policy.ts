@@ -1,4 +1,5 @@
 import type { ProjectId } from '@novella/core';
+import { channel } from 'node:diagnostics_channel';
 import { ApiFault } from './fault.js';
 import type { RequestContext } from './request-context.js';
 
@@ -74,8 +75,13 @@ export type RuleName = keyof typeof RULES;
 export const allows = (context: RequestContext, rule: RuleName, target: PolicyTarget): boolean =>
   RULES[rule](context, target);
 
+/** Tells who listens (the maker of the API's description) which rules guard a request. */
+export const AUTHORIZED = 'novella.nova-api.authorized';
+const authorizedChannel = channel(AUTHORIZED);
+
 /** Throws the 403 when the rule does not allow it. */
 export function authorize(context: RequestContext, rule: RuleName, target: PolicyTarget): void {
+  authorizedChannel.publish(rule);
   if (!allows(context, rule, target)) {
     throw new ApiFault(403, `Policy doesn't allow ${rule} to be performed.`);
   }

@@ -9,9 +9,11 @@ import {
   Name,
   ObjectOf,
   OneOf,
+  orElse,
   PRINTABLE,
   Required,
   Rule,
+  shaped,
   Text,
   TextMap,
   Uuid,
@@ -34,12 +36,16 @@ const deviceTags = {
     ...since('servers.create.device-tags').groups,
   ],
 };
-const IpAddress = (...families: ((text: string) => boolean)[]): PropertyDecorator =>
-  Rule('ip', (value) =>
-    typeof value === 'string' && families.some((isFamily) => isFamily(value))
-      ? null
-      : `${pythonRepr(value)} is not an IP address`,
+const IpAddress = (format: 'ipv4' | 'ipv6', isFamily: (text: string) => boolean): PropertyDecorator =>
+  Rule(
+    'ip',
+    shaped({ type: 'string', format }, (value) =>
+      typeof value === 'string' && isFamily(value) ? null : `${pythonRepr(value)} is not an IP address`,
+    ),
   );
+/** The id of a flavor may look like a number. */
+const whyNotFlavorRef = whyNotText({ min: 1, max: 255 });
+const INTEGER = { type: 'integer', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER };
 
 class LegacyBlockDeviceDto {
   @Text({ max: 255 }) readonly virtual_name?: string;
@@ -77,22 +83,23 @@ const MANY_CERTIFICATES = { min: 1, max: 50 };
 export class ServerDto {
   @Required() @Name() readonly name!: string;
   @Required()
-  @Rule('flavorRef', (value) => (Number.isSafeInteger(value) ? null : whyNotText({ min: 1, max: 255 })(value)))
+  @Rule(
+    'flavorRef',
+    shaped({ anyOf: [whyNotFlavorRef.shape, INTEGER] }, (value) =>
+      Number.isSafeInteger(value) ? null : whyNotFlavorRef(value),
+    ),
+  )
   readonly flavorRef!: string | number;
   @UuidOrEmpty() readonly imageRef?: string;
   @Text() readonly adminPass?: string;
   @TextMap() readonly metadata?: Record<string, string>;
   @Required(since('servers.create.networks-required'))
   @Rule('networks', whyNotListOf(anyItem), before('servers.create.networks-required'))
-  @Rule(
-    'networks',
-    (value) => (value === 'none' || value === 'auto' ? null : whyNotListOf(anyItem)(value)),
-    since('servers.create.networks-required'),
-  )
+  @Rule('networks', orElse('none', orElse('auto', whyNotListOf(anyItem))), since('servers.create.networks-required'))
   readonly networks?: 'none' | 'auto' | unknown[];
   @OneOf(['AUTO', 'MANUAL']) readonly 'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL';
-  @IpAddress(isIPv4) readonly accessIPv4?: string;
-  @IpAddress(isIPv6) readonly accessIPv6?: string;
+  @IpAddress('ipv4', isIPv4) readonly accessIPv4?: string;
+  @IpAddress('ipv6', isIPv6) readonly accessIPv6?: string;
   @Name() readonly availability_zone?: string;
   @ListOf(() => LegacyBlockDeviceDto) readonly block_device_mapping?: LegacyBlockDeviceDto[];
   @ListOf(() => BlockDeviceDto) readonly block_device_mapping_v2?: BlockDeviceDto[];
@@ -109,7 +116,7 @@ export class ServerDto {
   @Rule('tags', whyNotListOf(whyNotTag, { max: 50 }), since('servers.create.tags')) readonly tags?: string[];
   @Rule(
     'certificates',
-    (value) => (value === null ? null : whyNotListOf(whyNotText({ min: 1 }), MANY_CERTIFICATES)(value)),
+    orElse(null, whyNotListOf(whyNotText({ min: 1 }), MANY_CERTIFICATES)),
     since('servers.trusted-certificates'),
   )
   readonly trusted_image_certificates?: string[] | null;

@@ -7,6 +7,7 @@ import {
   minutes,
   NovellaError,
   type PowerState,
+  type Random,
   seconds,
   type ServerId,
   type VmState,
@@ -44,7 +45,6 @@ export const FLAVOR: Flavor = {
 const CONFIG: NovaApiConfig = {
   authStrategy: 'noauth2',
   maxLimit: 1000,
-  maxBodyBytes: 114_688,
   enableInstancePassword: true,
   confirmWithin: minutes(5),
   computeLinkPrefix: null,
@@ -60,11 +60,20 @@ export interface AskOptions {
 
 export type TestApi = Awaited<ReturnType<typeof startNovaApi>>;
 
+/** What an API is started on; a memory store of its own and real chance unless given. */
+interface Parts {
+  readonly store?: Store;
+  readonly random?: Random;
+}
+
 export async function startNovaApi(
   overrides: Partial<NovaApiConfig> = {},
   changeStore: (store: Store) => Store = same,
+  {
+    store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() }),
+    random = systemRandom,
+  }: Parts = {},
 ) {
-  const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
   await store.putFlavor(FLAVOR);
   const cinder = new VolumeSimulator();
   const hosts = new HostSimulator();
@@ -87,7 +96,7 @@ export async function startNovaApi(
       warn: (_, facts) => logged.push(facts),
       error: (_, facts) => logged.push(facts),
     },
-    random: systemRandom,
+    random,
   });
 
   async function ask(method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, options: AskOptions = {}) {
@@ -103,7 +112,7 @@ export async function startNovaApi(
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...options.headers,
       },
-      ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(body === undefined ? {} : { payload: isPayload(body) ? body : JSON.stringify(body) }),
     });
     return { code: answer.statusCode, headers: answer.headers, text: answer.body, json: parse(answer.body) };
   }
@@ -200,7 +209,7 @@ export const image = (changes: Partial<Image> = {}): Image => ({
   ...changes,
 });
 
-function tickingClock(): Clock {
+export function tickingClock(): Clock {
   let now = Date.UTC(2026, 0, 2, 3, 4, 5);
   return {
     monotonic: () => millis((now += 1000)),
@@ -218,5 +227,6 @@ function parse(text: string): AnswerJson {
   }
 }
 
+const isPayload = (body: unknown): body is string | Buffer => typeof body === 'string' || Buffer.isBuffer(body);
 const ignore = (): void => undefined;
 const same = (store: Store): Store => store;
