@@ -169,7 +169,12 @@ it('each query parameter lets through what the API lets through at the same micr
         // Given several times it is a list.
         const lists = schema?.['type'] === 'array' ? [name] : [];
         const right = letThrough(() =>
-          parseQuery(type, { [name]: value }, { microversion: version, legacy: false }, { unknownKeys: 'refuse', lists }),
+          parseQuery(
+            type,
+            { [name]: value },
+            { microversion: version, legacy: false },
+            { unknownKeys: 'refuse', lists },
+          ),
         );
         const described = schema !== undefined && ajv.validate(schema, lists.length === 0 ? value : [value]);
         if (described !== right)

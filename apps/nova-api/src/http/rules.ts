@@ -226,7 +226,7 @@ export const whyNotOneKey = (why: Why): Why =>
   shaped(
     { ...why.shape, minProperties: 1, maxProperties: 1 },
     (value) => why(value) ?? (Object.keys(value as object).length === 1 ? null : 'exactly one key is needed'),
-);
+  );
 
 export const AnyObject = (versions?: Versions): PropertyDecorator => Rule('object', whyNotObject, versions);
 export const Anything = (versions?: Versions): PropertyDecorator => Rule('anything', () => null, versions);

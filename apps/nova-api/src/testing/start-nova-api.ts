@@ -64,7 +64,6 @@ export interface AskOptions {
 
 export type TestApi = Awaited<ReturnType<typeof startNovaApi>>;
 
-
 export async function startNovaApi(
   overrides: Partial<NovaApiConfig> = {},
   changeStore: (store: Store) => Store = same,
