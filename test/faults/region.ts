@@ -257,7 +257,6 @@ export class Region {
     const api = await createNovaApi({
       config: {
         maxLimit: 1000,
-        maxBodyBytes: 114_688,
         enableInstancePassword: true,
         confirmWithin: this.options.confirmWithin ?? seconds(120),
         computeLinkPrefix: null,

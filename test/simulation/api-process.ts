@@ -34,7 +34,6 @@ export interface Api {
 
 const CONFIG = {
   maxLimit: 1_000,
-  maxBodyBytes: 114_688,
   enableInstancePassword: false,
   confirmWithin: seconds(120),
   computeLinkPrefix: null,

@@ -41,7 +41,7 @@ async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program
   const api = await createNovaApi({
     config: {
       maxLimit: config.maxLimit,
-      maxBodyBytes: config.maxBodyBytes,
+      http: config.http,
       enableInstancePassword: config.instancePassword,
       confirmWithin: CONFIRM_WITHIN,
       computeLinkPrefix: config.linkPrefix ?? null,

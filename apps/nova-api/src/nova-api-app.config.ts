@@ -1,5 +1,6 @@
 import {
   Env,
+  EnvGroup,
   IdentitySettings,
   IsAbsolutePath,
   IsBrokerUrls,
@@ -13,9 +14,13 @@ import {
   type LogLevel,
 } from '@novella/service-kit';
 import { ArrayNotEmpty, IsArray, IsBoolean, IsIn, IsInt, IsOptional, Max, Min } from 'class-validator';
+import { HttpSettings } from './http-settings.js';
 
 /** The settings of a nova-api process, by environment variable. docs/operators.md explains each. */
 export class NovaApiAppConfig extends IdentitySettings {
+  @EnvGroup()
+  readonly http: HttpSettings = new HttpSettings();
+
   @Env('NOVELLA_API_LISTEN')
   @IsListenAddress()
   @IsLoopbackUnless('noauthAnywhere')
@@ -42,13 +47,6 @@ export class NovaApiAppConfig extends IdentitySettings {
   @Min(1)
   @Max(100_000)
   readonly maxLimit: number = 1_000;
-
-  /** A larger body gets 413. */
-  @Env('NOVELLA_API_MAX_BODY_BYTES')
-  @IsInt()
-  @Min(1_024)
-  @Max(16_777_216)
-  readonly maxBodyBytes: number = 114_688;
 
   /** Whether a new server's answer has an `adminPass`. */
   @Env('NOVELLA_API_INSTANCE_PASSWORD')

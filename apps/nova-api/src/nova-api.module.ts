@@ -13,6 +13,7 @@ import { InstanceActionsController } from './instance-actions/instance-actions.c
 import { KeyPairsController } from './key-pairs/key-pairs.controller.js';
 import { LimitsController } from './limits/limits.controller.js';
 import { QuotaSetsController } from './limits/quota-sets.controller.js';
+import { OpenApiController } from './openapi/openapi.controller.js';
 import { type NovaApiPorts, PORTS } from './ports.js';
 import { ExternalEventsController } from './server-external-events/external-events.controller.js';
 import { ServerActionsController } from './servers/server-actions.controller.js';
@@ -35,6 +36,7 @@ export class NovaApiModule {
       controllers: [
         HealthController,
         VersionsController,
+        OpenApiController,
         ExternalEventsController,
         ServersController,
         ServerActionsController,

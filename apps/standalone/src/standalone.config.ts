@@ -1,5 +1,5 @@
 import { isHostName } from '@novella/core';
-import { Env, IsHexKey, IsNoauthWithoutKeystone, type LogLevel } from '@novella/service-kit';
+import { Env, EnvGroup, IsHexKey, IsNoauthWithoutKeystone, type LogLevel } from '@novella/service-kit';
 import {
   ArrayNotEmpty,
   IsArray,
@@ -19,6 +19,7 @@ import {
   type ValidatorConstraintInterface,
 } from 'class-validator';
 import { hostname } from 'node:os';
+import { HttpSettings } from '../../nova-api/src/http-settings.js';
 
 const ABSOLUTE = { message: 'must be an absolute path' };
 const LOOPBACK = /^(127(\.\d{1,3}){3}|::1|localhost)$/;
@@ -41,6 +42,9 @@ class NoauthListenRule implements ValidatorConstraintInterface {
 
 /** The settings of the standalone process, by environment variable. docs/operators.md explains each. */
 export class StandaloneConfig {
+  @EnvGroup()
+  readonly http: HttpSettings = new HttpSettings();
+
   /** Postgres' files, the host's journal, instances' disks and consoles. */
   @Env('NOVELLA_STATE_DIR')
   @Matches(/^\//, ABSOLUTE)

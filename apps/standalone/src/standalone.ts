@@ -134,7 +134,7 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
     const api = await createNovaApi({
       config: {
         maxLimit: 1000,
-        maxBodyBytes: 114_688,
+        http: config.http,
         enableInstancePassword: true,
         confirmWithin: seconds(120),
         computeLinkPrefix: null,

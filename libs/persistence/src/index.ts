@@ -42,7 +42,7 @@ export type {
   ServiceReportInput,
   Store,
 } from './store.js';
-export { openMemoryStore } from './memory/memory-store.js';
+export { type MemoryStore, openMemoryStore } from './memory/memory-store.js';
 export { type MemoryStoreOptions } from './memory/tables.js';
 export { migrate } from './sql/migrate.js';
 export { schemaState, type SchemaState } from './sql/schema-state.js';

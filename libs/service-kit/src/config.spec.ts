@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { IsIn, IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
-import { ConfigError, Env, readConfig } from './config.js';
+import { ConfigError, Env, EnvGroup, readConfig } from './config.js';
 
 class SampleConfig {
   @Env('NOVELLA_SAMPLE_PORT')
@@ -95,5 +95,35 @@ describe('readConfig', () => {
     expect(faultsOf({ ...good, NOVELLA_SAMPLE_STRATEGY: '' }).faults).toMatchObject([
       { key: 'NOVELLA_SAMPLE_STRATEGY', given: null },
     ]);
+  });
+});
+
+describe('a group of settings', () => {
+  class Limits {
+    @Env('NOVELLA_SAMPLE_BODY')
+    @IsInt()
+    @Min(1)
+    readonly body: number = 100;
+  }
+  class Grouped {
+    @Env('NOVELLA_SAMPLE_NAME')
+    @IsString()
+    readonly name!: string;
+
+    @EnvGroup()
+    readonly limits: Limits = new Limits();
+  }
+
+  it('is read into its property, and cannot be changed', () => {
+    expect(readConfig(Grouped, { NOVELLA_SAMPLE_NAME: 'a' }).limits.body).toBe(100);
+    const { limits } = readConfig(Grouped, { NOVELLA_SAMPLE_NAME: 'a', NOVELLA_SAMPLE_BODY: '7' });
+    expect(limits.body).toBe(7);
+    expect(Object.isFrozen(limits)).toBe(true);
+  });
+
+  it('has its faults among the others', () => {
+    const read = () => readConfig(Grouped, { NOVELLA_SAMPLE_BODY: '0' });
+    expect(read).toThrow(ConfigError);
+    expect(read).toThrow(/NOVELLA_SAMPLE_BODY=0.*\n.*NOVELLA_SAMPLE_NAME/);
   });
 });

@@ -10,8 +10,19 @@ import { validateSync } from 'class-validator';
  *     @Env('NOVELLA_API_PORT') @IsPort() readonly port: number = 8774;
  *     @Env('NOVELLA_DATABASE_URL', { secret: true }) @IsUrl(...) readonly databaseUrl!: string;
  *   }
+ *
+ * Settings that several programs have in common stand in a class of their own, which is a property with `@EnvGroup`.
  */
 export function readConfig<T extends object>(ConfigClass: new () => T, env: Environment = process.env): Readonly<T> {
+  const { config, faults } = read(ConfigClass, env);
+  if (faults.length > 0) throw new ConfigError(faults.sort((a, b) => a.key.localeCompare(b.key)));
+  return config;
+}
+
+function read<T extends object>(
+  ConfigClass: new () => T,
+  env: Environment,
+): { config: Readonly<T>; faults: ConfigFault[] } {
   const config = new ConfigClass();
   const settings = settingsOf(ConfigClass);
   const faults: ConfigFault[] = [];
@@ -34,10 +45,13 @@ export function readConfig<T extends object>(ConfigClass: new () => T, env: Envi
     const problem = missing && found.value === undefined ? 'is required' : problems(found.constraints);
     faults.push({ key, given: missing ? null : shown(text, setting), problem });
   }
-  if (faults.length > 0) throw new ConfigError(faults.sort((a, b) => a.key.localeCompare(b.key)));
-
+  for (const [property, Group] of groupsOf(ConfigClass)) {
+    const group = read(Group, env);
+    faults.push(...group.faults);
+    Object.assign(config, { [property]: group.config });
+  }
   for (const value of Object.values(config)) if (Array.isArray(value)) Object.freeze(value);
-  return Object.freeze(config);
+  return { config: Object.freeze(config), faults };
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -90,6 +104,21 @@ function settingsOf(ConfigClass: object): Map<string, Setting> {
   const settings: unknown = Reflect.getMetadata(SETTINGS, ConfigClass);
   return settings instanceof Map ? (settings as Map<string, Setting>) : new Map<string, Setting>();
 }
+
+const GROUPS = Symbol('novella:setting groups');
+type Groups = ReadonlyMap<string, new () => object>;
+
+/** The property's class has settings too: they are read into an instance of it. */
+export function EnvGroup(): PropertyDecorator {
+  return (prototype, property) => {
+    const Group = Reflect.getMetadata('design:type', prototype, property) as new () => object;
+    const groups = new Map([...groupsOf(prototype.constructor), [String(property), Group]]);
+    Reflect.defineMetadata(GROUPS, groups, prototype.constructor);
+  };
+}
+
+const groupsOf = (ConfigClass: object): Groups =>
+  (Reflect.getMetadata(GROUPS, ConfigClass) as Groups | undefined) ?? new Map<string, new () => object>();
 
 function typeFor(declared: unknown): SettingType {
   if (declared === Number) return 'number';

@@ -1,6 +1,6 @@
 export { type BrokerStanding, brokerTrouble, holdName, type NameLink } from './broker.js';
 export { systemClock, systemRandom } from './clock.js';
-export { ConfigError, type ConfigFault, Env, type Environment, readConfig } from './config.js';
+export { ConfigError, type ConfigFault, Env, EnvGroup, type Environment, readConfig } from './config.js';
 export {
   IsAbsolutePath,
   IsBrokerUrls,

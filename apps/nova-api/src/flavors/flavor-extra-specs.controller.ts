@@ -2,14 +2,16 @@ import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put } fro
 import { RequestBody } from '../http/body.decorator.js';
 import { ApiFault } from '../http/fault.js';
 import { has } from '../http/microversion.js';
+import { parseFreeBody } from '../http/parse-request.js';
 import { authorize } from '../http/policy.js';
 import { type ApiCall, Call } from '../http/request-context.js';
-import { whyNotExtraSpecs } from '../http/rules.js';
+import { whyNotExtraSpecs, whyNotOneKey } from '../http/rules.js';
 import { type NovaApiPorts, PORTS } from '../ports.js';
 import { whyNotExtraSpec } from './extra-spec-rules.js';
 import { CreateExtraSpecsBody } from './flavors.dto.js';
 import { noSuchFlavor, visibleFlavor } from './visible-flavor.js';
 
+const whyNotOneSpec = whyNotOneKey(whyNotExtraSpecs);
 type Specs = Readonly<Record<string, string | number>>;
 
 /** What a flavor asks of hosts and of the hypervisor, by keys and values. */
@@ -42,10 +44,8 @@ export class FlavorExtraSpecsController {
 
   @Put(':key')
   async update(@Call() call: ApiCall, @Param('id') id: string, @Param('key') key: string, @Body() body: unknown) {
-    const mistake = whyNotExtraSpecs(body) ?? (Object.keys(body as object).length === 1 ? null : 'one key is needed');
-    if (mistake !== null) throw new ApiFault(400, mistake);
+    const specs = parseFreeBody(whyNotOneSpec, body) as Specs;
     authorize(call.context, 'os_compute_api:os-flavor-extra-specs:update', { projectId: null });
-    const specs = body as Specs;
     if (!Object.hasOwn(specs, key)) throw new ApiFault(400, 'Request body and URI mismatch');
     await this.write(call, id, specs);
     return specs;

@@ -5,10 +5,13 @@ import {
   Name,
   ObjectOf,
   OneOf,
+  orElse,
+  orNumber,
   PRINTABLE,
   Required,
   RequiredOrNull,
   Rule,
+  shaped,
   Text,
   Whole,
   whyNotExtraSpecs,
@@ -20,18 +23,28 @@ const MAX_INT = 0x7fffffff;
 const AtLeast = (min: number): PropertyDecorator => Whole({ min, max: MAX_INT, text: true });
 const DESCRIPTION = { max: 65_535, nullable: true, pattern: PRINTABLE } as const;
 
-function whyNotFlavorId(value: unknown): string | null {
-  if (value === null || (typeof value === 'number' && Number.isFinite(value))) return null;
-  return whyNotText({ min: 1, max: 255, pattern: /^(?! )[a-zA-Z0-9. _-]+(?<! )$/ })(value);
-}
+const whyNotFlavorId = orElse(
+  null,
+  orNumber(whyNotText({ min: 1, max: 255, pattern: /^(?! )[a-zA-Z0-9. _-]+(?<! )$/ })),
+);
 
 const LARGEST_FLOAT = 3.40282e38;
-function whyNotFactor(value: unknown): string | null {
-  const isText = typeof value === 'string' && /^[0-9]+(\.[0-9]+)?$/.test(value);
-  if (!isText && typeof value !== 'number') return `${pythonRepr(value)} is not of type 'number', 'string'`;
-  const factor = Number(value);
-  return factor > 0 && factor <= LARGEST_FLOAT ? null : `${pythonRepr(value)} is not between 0 and ${LARGEST_FLOAT}`;
-}
+/** In digits, more than nothing, and a float still. */
+const FACTOR = /^(?=.*[1-9])0*[0-9]{1,38}(\.[0-9]{1,37})?$/;
+const whyNotFactor = shaped(
+  {
+    anyOf: [
+      { type: 'number', exclusiveMinimum: 0, maximum: LARGEST_FLOAT },
+      { type: 'string', pattern: FACTOR.source },
+    ],
+  },
+  (value) => {
+    const isText = typeof value === 'string' && FACTOR.test(value);
+    if (!isText && typeof value !== 'number') return `${pythonRepr(value)} is not of type 'number', 'string'`;
+    const factor = Number(value);
+    return factor > 0 && factor <= LARGEST_FLOAT ? null : `${pythonRepr(value)} is not between 0 and ${LARGEST_FLOAT}`;
+  },
+);
 
 class NewFlavorDto {
   @Required() @Name() readonly name!: string;

@@ -18,6 +18,11 @@ export class ErrorFilter implements ExceptionFilter {
       void this.beginAnew(thrown, request, reply);
       return;
     }
+    // Its client went away while it sent; nobody reads the answer, and nothing of ours has failed.
+    if (request.raw.readableAborted) {
+      this.answer(reply, 400, 'The request is malformed.');
+      return;
+    }
     if (thrown instanceof HttpException || isFastifyError(thrown)) {
       // Nest and Fastify: no such route, a body that is too large, a request that HTTP itself forbids.
       const status = thrown instanceof HttpException ? thrown.getStatus() : thrown.statusCode;

@@ -3,7 +3,7 @@ import type { ErrorCode } from '@novella/core';
 /**
  * Nova's fault bodies (nova:nova/api/openstack/wsgi.py Fault) and the only map from error codes to HTTP.
  */
-export type FaultStatus = 400 | 401 | 403 | 404 | 406 | 409 | 413 | 415 | 422 | 500 | 501 | 503;
+export type FaultStatus = 400 | 401 | 403 | 404 | 406 | 408 | 409 | 413 | 415 | 422 | 431 | 500 | 501 | 503;
 
 /** What a controller throws to answer with a fault; the message is for the caller and is sent as it is. */
 export class ApiFault extends Error {
@@ -23,10 +23,12 @@ const FAULT_KEY = {
   403: 'forbidden',
   404: 'itemNotFound',
   406: 'computeFault',
+  408: 'computeFault',
   409: 'conflictingRequest',
   413: 'overLimit',
   415: 'badMediaType',
   422: 'computeFault',
+  431: 'computeFault',
   500: 'computeFault',
   501: 'notImplemented',
   503: 'serviceUnavailable',

@@ -1,9 +1,11 @@
-import { plainToInstance } from 'class-transformer';
 import { type ValidationError, validateSync } from 'class-validator';
+import { channel } from 'node:diagnostics_channel';
 import { ApiFault } from './fault.js';
 import { formatMicroversion } from './microversion.js';
 import { pythonRepr, pythonStr } from './python-repr.js';
 import type { ApiCall } from './request-context.js';
+import { instanceOf } from './request-instance.js';
+import type { Why } from './rules.js';
 
 /**
  * Bodies and queries become typed objects here, or a 400 in Nova's words (nova:nova/api/validation/validators.py).
@@ -11,11 +13,20 @@ import type { ApiCall } from './request-context.js';
 type At = Pick<ApiCall, 'microversion' | 'legacy'>;
 type RequestClass<T extends object> = new () => T;
 
+/** Tells who listens (tests, the maker of the API's description) which class, or rule, a request is read with. */
+export const PARSED = 'novella.nova-api.parsed';
+export interface Parsed {
+  readonly what: 'body' | 'query';
+  readonly type: RequestClass<object> | Why;
+}
+const parsedChannel = channel(PARSED);
+
 /** Under `/v2` unknown keys are dropped; else refused. */
 export function parseBody<T extends object>(type: RequestClass<T>, body: unknown, at: At): T {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new ApiFault(400, `${pythonRepr(body)} is not of type 'object'`);
   }
+  parsedChannel.publish({ what: 'body', type } satisfies Parsed);
   const { parsed, mistake } = check(type, body, at, { unknownKeys: at.legacy ? 'drop' : 'refuse' });
   if (mistake === null) return parsed;
   const where = mistake.path.at(-1);
@@ -27,6 +38,14 @@ export function parseBody<T extends object>(type: RequestClass<T>, body: unknown
   );
 }
 
+/** A body whose keys are the caller's own: as it was sent, when it is as `why` wants it. */
+export function parseFreeBody(why: Why, body: unknown): unknown {
+  parsedChannel.publish({ what: 'body', type: why } satisfies Parsed);
+  const mistake = why(body);
+  if (mistake !== null) throw new ApiFault(400, mistake);
+  return body;
+}
+
 /** A key that is given several times counts with its last value, unless it is one of `lists`; or `once` refuses that. */
 export function parseQuery<T extends object>(
   type: RequestClass<T>,
@@ -34,17 +53,19 @@ export function parseQuery<T extends object>(
   at: At,
   options: { unknownKeys: 'drop' | 'refuse'; lists?: readonly string[]; once?: true },
 ): T {
-  const given: Record<string, string | string[] | undefined> = {};
-  for (const [key, value] of Object.entries((query ?? {}) as Record<string, string | string[]>)) {
-    const all = Array.isArray(value) ? value : [value];
-    if (options.once === true && all.length > 1) {
-      throw new ApiFault(
-        400,
-        `Invalid input for query parameters ${key}. Value: ${pythonStr(all)}. ${pythonRepr(all)} is too long`,
-      );
-    }
-    given[key] = options.lists?.includes(key) === true ? all : all.at(-1);
-  }
+  const given = Object.fromEntries(
+    Object.entries((query ?? {}) as Record<string, string | string[]>).map(([key, value]) => {
+      const all = Array.isArray(value) ? value : [value];
+      if (options.once === true && all.length > 1) {
+        throw new ApiFault(
+          400,
+          `Invalid input for query parameters ${key}. Value: ${pythonStr(all)}. ${pythonRepr(all)} is too long`,
+        );
+      }
+      return [key, options.lists?.includes(key) === true ? all : all.at(-1)];
+    }),
+  );
+  parsedChannel.publish({ what: 'query', type } satisfies Parsed);
   const { parsed, mistake } = check(type, given, at, options);
   if (mistake === null) return parsed;
   const where = mistake.path.at(0);
@@ -68,18 +89,21 @@ function check<T extends object>(
   at: At,
   options: { unknownKeys: 'drop' | 'refuse' },
 ): { parsed: T; mistake: Mistake | null } {
-  const parsed = plainToInstance(type, given);
-  const errors = validateSync(parsed, {
-    whitelist: true,
-    forbidNonWhitelisted: options.unknownKeys === 'refuse',
+  const group = formatMicroversion(at.microversion);
+  const { instance, unknown } = instanceOf(type, given, group);
+  if (unknown !== null && options.unknownKeys === 'refuse') {
+    const reason = `Additional properties are not allowed (${pythonRepr(unknown.at(-1))} was unexpected)`;
+    return { parsed: instance, mistake: { path: unknown.slice(0, -1), reason } };
+  }
+  const errors = validateSync(instance, {
     // A class may have no rule at all at an early microversion.
     forbidUnknownValues: false,
     skipUndefinedProperties: true,
     always: true,
-    groups: [formatMicroversion(at.microversion)],
+    groups: [group],
     validationError: { target: false },
   });
-  return { parsed, mistake: firstMistake(errors, []) };
+  return { parsed: instance, mistake: firstMistake(errors, []) };
 }
 
 function firstMistake(errors: readonly ValidationError[], path: readonly string[]): Mistake | null {
@@ -88,12 +112,7 @@ function firstMistake(errors: readonly ValidationError[], path: readonly string[
     const own = Object.entries(error.constraints ?? {});
     const [first] = own.filter(([name]) => name !== 'nestedValidation').concat(own);
     if (first !== undefined) {
-      const [name, message] = first;
-      if (name === 'whitelistValidation') {
-        // A declared field that nobody sent is there too, as undefined.
-        if (error.value === undefined) continue;
-        return { path, reason: `Additional properties are not allowed (${pythonRepr(error.property)} was unexpected)` };
-      }
+      const [, message] = first;
       if ('isDefined' in (error.constraints ?? {})) {
         return { path, reason: `${pythonRepr(error.property)} is a required property` };
       }

@@ -114,11 +114,24 @@ describe('bodies', () => {
     ['XML', '<events/>', 'application/xml', 415],
     ['a form', 'events=1', 'application/x-www-form-urlencoded', 415],
     ['a body over the limit', `{"events": "${'x'.repeat(114_688)}"}`, 'application/json', 413],
-    ['a key of JavaScript’s own', '{"constructor": 1}', 'application/json', 400],
+    ['a key of JavaScript’s own', '{"__proto__": 1}', 'application/json', 400],
+    ['such a key in another writing', '{"events": [{"\\u005f_proto__": {}}]}', 'application/json', 400],
+    ['lists in one another, thousands of them', '['.repeat(9_000) + ']'.repeat(9_000), 'application/json', 400],
+    ['objects in one another', `${'{"events":'.repeat(5_000)}1${'}'.repeat(5_000)}`, 'application/json', 400],
+    ['a text that is no UTF-8', Buffer.from('7b226576656e7473223a22c328ff227d', 'hex'), 'application/json', 400],
+    ['a mark of the byte order', '\ufeff{"events": []}', 'application/json', 400],
     ['a list', '[]', 'application/vnd.openstack.compute+json', 400],
   ])('answers %s with its code', async (_, body, type, code) => {
     const answer = await api.ask('POST', url, { as: ADMIN, body, headers: { 'content-type': type } });
     expect(answer.code).toBe(code);
+  });
+
+  it('says of a body what is wrong with it as a text before it is looked at as a request', async () => {
+    const bodies = ['['.repeat(9_000) + ']'.repeat(9_000), Buffer.from([0x22, 0xff, 0x22]), '{"\\u005f_proto__": {}}'];
+    for (const body of bodies) {
+      const answer = await api.ask('POST', url, { as: ADMIN, body });
+      expect(answer.json.badRequest.message).toBe('Malformed request body');
+    }
   });
 
   it('complains about the microversion before the content type', async () => {
@@ -147,12 +160,14 @@ describe('bodies', () => {
 it.each([
   ['/v2.1/servers/%', 400],
   ['/v2.1/servers/%ff', 400],
+  ['/v2/%', 400],
   [`/v2.1/servers/${'x'.repeat(3000)}`, 404],
   ['/v2.1/servers?__proto__=1&constructor=2', 200],
 ])('answers the odd URL %s with %i', async (url, code) => {
   const answer = await api.ask('GET', url);
   expect(answer.code).toBe(code);
   expect(answer.text).not.toContain('FST_');
+  expect(answer.headers['x-compute-request-id']).toMatch(/^req-/);
 });
 
 describe('paths without a route', () => {

@@ -3,7 +3,7 @@
  * resource has one route.
  */
 export type RequestedPath =
-  | { readonly kind: 'versions' | 'health' | 'choices' }
+  | { readonly kind: 'versions' | 'health' | 'description' | 'choices' }
   | { readonly kind: 'version'; readonly legacy: boolean }
   | {
       readonly kind: 'resource';
@@ -14,13 +14,19 @@ export type RequestedPath =
     };
 
 const HEALTH = /^\/health(\/(live|ready))?$/;
+const DESCRIPTION = '/openapi.json';
 const VERSIONED = /^\/(v2\.1|v2)(\/.*)?$/;
 const PROJECT = /^\/([0-9a-f-]+)(\/.+)$/;
 
+/** What stands before the path when a client sends a whole URL, as to a proxy (RFC 9112, 3.2.2). */
+const ORIGIN = /^https?:\/\/[^/?#]*/i;
+const withoutOrigin = (url: string): string => (url.startsWith('/') ? url : url.replace(ORIGIN, ''));
+
 export function requestedPath(url: string): RequestedPath {
-  const path = url.split('?', 1)[0] ?? '/';
+  const path = withoutOrigin(url).split('?', 1)[0] ?? '/';
   if (path === '/' || path === '') return { kind: 'versions' };
   if (HEALTH.test(path)) return { kind: 'health' };
+  if (path === DESCRIPTION) return { kind: 'description' };
   const versioned = VERSIONED.exec(path);
   if (versioned === null) return { kind: 'choices' };
   const legacy = versioned[1] === 'v2';
@@ -41,7 +47,9 @@ export function routedUrl(url: string): string {
     case 'versions':
       return `/${query}`;
     case 'health':
-      return url;
+      return withoutOrigin(url);
+    case 'description':
+      return DESCRIPTION;
     case 'choices':
       return '/choices';
     case 'version':

@@ -1,8 +1,8 @@
 import { since, until } from '../http/microversion.js';
-import { ObjectOf, OneOf, Required, Rule, Text, whyNotName, whyNotText } from '../http/rules.js';
+import { ObjectOf, OneOf, Required, Rule, Text, whyNotBoth, whyNotName, whyNotText } from '../http/rules.js';
 
 /** Bodies and queries of os-keypairs (nova:nova/api/openstack/compute/schemas/keypairs.py). */
-const nameOf = (letters: RegExp) => (value: unknown) => whyNotName(value) ?? whyNotText({ pattern: letters })(value);
+const nameOf = (letters: RegExp) => whyNotBoth(whyNotName, whyNotText({ pattern: letters }));
 
 class KeyPairDto {
   @Required()

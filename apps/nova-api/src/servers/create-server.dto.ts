@@ -1,4 +1,3 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import { before, SINCE, since, UNTIL, until, within } from '../http/microversion.js';
 import { pythonRepr } from '../http/python-repr.js';
 import {
@@ -12,14 +11,17 @@ import {
   Name,
   ObjectOf,
   OneOf,
+  orElse,
   PRINTABLE,
   Required,
   Rule,
+  shaped,
   Text,
   TextMap,
   Uuid,
   UuidOrEmpty,
   Whole,
+  type Why,
   whyNotListOf,
   whyNotTag,
   whyNotText,
@@ -40,13 +42,17 @@ const deviceTags = {
 };
 
 /** As Python's decoder: what is no letter of base64 does not count, and what does must be whole. */
-function whyNotBase64(value: unknown): string | null {
-  const mistake = whyNotText({ max: 65_535 })(value);
+const whyNotLongText = whyNotText({ max: 65_535 });
+export const whyNotBase64: Why = shaped({ ...whyNotLongText.shape, format: 'base64' }, (value) => {
+  const mistake = whyNotLongText(value);
   if (mistake !== null || typeof value !== 'string') return mistake;
   const [data = '', ...padding] = value.replaceAll(/[^A-Za-z0-9+/=]/g, '').split('=');
   const isWhole = data.length % 4 === 0 || (data.length % 4 > 1 && padding.length >= 4 - (data.length % 4));
   return isWhole ? null : `${pythonRepr(value)} is not a 'base64'`;
-}
+});
+/** The id of a flavor may look like a number. */
+const whyNotFlavorRef = whyNotText({ min: 1, max: 255 });
+const INTEGER = { type: 'integer', minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER };
 
 class LegacyBlockDeviceDto {
   @Text({ max: 255 }) readonly virtual_name?: string;
@@ -84,22 +90,23 @@ const MANY_CERTIFICATES = { min: 1, max: 50 };
 export class ServerDto {
   @Required() @Name() readonly name!: string;
   @Required()
-  @Rule('flavorRef', (value) => (Number.isSafeInteger(value) ? null : whyNotText({ min: 1, max: 255 })(value)))
+  @Rule(
+    'flavorRef',
+    shaped({ anyOf: [whyNotFlavorRef.shape, INTEGER] }, (value) =>
+      Number.isSafeInteger(value) ? null : whyNotFlavorRef(value),
+    ),
+  )
   readonly flavorRef!: string | number;
   @UuidOrEmpty() readonly imageRef?: string;
   @Text() readonly adminPass?: string;
   @TextMap() readonly metadata?: Record<string, string>;
   @Required(since('servers.create.networks-required'))
   @Rule('networks', whyNotListOf(anyItem), before('servers.create.networks-required'))
-  @Rule(
-    'networks',
-    (value) => (value === 'none' || value === 'auto' ? null : whyNotListOf(anyItem)(value)),
-    since('servers.create.networks-required'),
-  )
+  @Rule('networks', orElse('none', orElse('auto', whyNotListOf(anyItem))), since('servers.create.networks-required'))
   readonly networks?: 'none' | 'auto' | unknown[];
   @OneOf(['AUTO', 'MANUAL']) readonly 'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL';
-  @IpAddress([isIPv4]) readonly accessIPv4?: string;
-  @IpAddress([isIPv6]) readonly accessIPv6?: string;
+  @IpAddress('ipv4') readonly accessIPv4?: string;
+  @IpAddress('ipv6') readonly accessIPv6?: string;
   @Name() readonly availability_zone?: string;
   @ListOf(() => LegacyBlockDeviceDto) readonly block_device_mapping?: LegacyBlockDeviceDto[];
   @ListOf(() => BlockDeviceDto) readonly block_device_mapping_v2?: BlockDeviceDto[];
@@ -116,7 +123,7 @@ export class ServerDto {
   @Rule('tags', whyNotListOf(whyNotTag, { max: MOST_TAGS }), since('servers.create.tags')) readonly tags?: string[];
   @Rule(
     'certificates',
-    (value) => (value === null ? null : whyNotListOf(whyNotText({ min: 1 }), MANY_CERTIFICATES)(value)),
+    orElse(null, whyNotListOf(whyNotText({ min: 1 }), MANY_CERTIFICATES)),
     since('servers.trusted-certificates'),
   )
   readonly trusted_image_certificates?: string[] | null;

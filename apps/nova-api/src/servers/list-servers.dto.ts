@@ -1,7 +1,6 @@
 import { SERVER_SORT_KEYS } from '@novella/persistence';
 import { before, since } from '../http/microversion.js';
-import { pythonRepr } from '../http/python-repr.js';
-import { Anything, Rule, Text, Time } from '../http/rules.js';
+import { Rule, Text, Time, whyNotListOf, whyNotOneOf, whyNotText } from '../http/rules.js';
 
 /**
  * Query of GET /servers and /servers/detail (nova:nova/api/openstack/compute/schemas/servers.py index_query).
@@ -34,12 +33,8 @@ export const IGNORED_SORT_KEYS: readonly string[] = [
   'vcpus',
   'vm_mode',
 ];
-const knownKeys =
-  (keys: readonly string[]) =>
-  (value: unknown): string | null => {
-    const wrong = (value as readonly string[]).find((key) => !keys.includes(key));
-    return wrong === undefined ? null : `${pythonRepr(wrong)} is not one of ${pythonRepr(keys)}`;
-  };
+const knownKeys = (keys: readonly string[]) => whyNotListOf(whyNotOneOf(keys));
+const Texts = (): PropertyDecorator => Rule('texts', whyNotListOf(whyNotText({})));
 
 /** Each can be given once, these several times. */
 export const SEVERAL = ['status', 'sort_key', 'sort_dir'] as const;
@@ -47,12 +42,12 @@ export const SEVERAL = ['status', 'sort_key', 'sort_dir'] as const;
 export class ListServersQuery {
   @Count() readonly limit?: string;
   @Text() readonly marker?: string;
-  @Anything() readonly status?: readonly string[];
+  @Texts() readonly status?: readonly string[];
   @Text() readonly all_tenants?: string;
   @Rule('sortKeys', knownKeys([...SERVER_SORT_KEYS, ...IGNORED_SORT_KEYS]), before('strict-queries'))
   @Rule('sortKeys', knownKeys(SERVER_SORT_KEYS), since('strict-queries'))
   readonly sort_key?: readonly string[];
-  @Anything() readonly sort_dir?: readonly string[];
+  @Texts() readonly sort_dir?: readonly string[];
   @Text() readonly deleted?: string;
   @Text() readonly soft_deleted?: string;
   @Time() readonly 'changes-since'?: string;

@@ -1,4 +1,4 @@
-import { ObjectOf, OneOf, Required, Rule } from '../http/rules.js';
+import { ObjectOf, OneOf, Required, Rule, shaped } from '../http/rules.js';
 import { pythonRepr } from '../http/python-repr.js';
 
 /** Bodies of POST /servers/{id}/action (nova:nova/api/openstack/compute/schemas/servers.py, console_output.py). */
@@ -12,7 +12,14 @@ export class RebootBody {
 }
 
 /** An integer from -1, or digits as text with any sign. */
-function whyNotLength(value: unknown): string | null {
+const LENGTH = {
+  anyOf: [
+    { type: 'integer', minimum: -1, maximum: Number.MAX_SAFE_INTEGER },
+    { type: 'string', pattern: '^-?[0-9]+$' },
+    { type: 'null' },
+  ],
+};
+const whyNotLength = shaped(LENGTH, (value) => {
   if (value === null) return null;
   if (typeof value === 'string') {
     return /^-?\d+$/.test(value) ? null : `${pythonRepr(value)} does not match '^-?[0-9]+$'`;
@@ -21,7 +28,7 @@ function whyNotLength(value: unknown): string | null {
     return `${pythonRepr(value)} is not of type 'integer', 'string', 'null'`;
   }
   return value < -1 ? `${pythonRepr(value)} is less than the minimum of -1` : null;
-}
+});
 class ConsoleOutputDto {
   @Rule('length', whyNotLength) readonly length?: number | string | null;
 }

@@ -5,7 +5,7 @@ import { RequestBody } from '../http/body.decorator.js';
 import { ApiFault } from '../http/fault.js';
 import { authorize, type RuleName } from '../http/policy.js';
 import { type ApiCall, Call } from '../http/request-context.js';
-import { Required, Rule, TextMap, whyNotTextMap } from '../http/rules.js';
+import { Required, Rule, TextMap, whyNotOneKey, whyNotTextMap } from '../http/rules.js';
 import { MOST_METADATA_ITEMS } from '../limits/quotas.js';
 import { type NovaApiPorts, PORTS } from '../ports.js';
 import { inState, noSuchServer } from './instance-state.js';
@@ -20,10 +20,8 @@ class MetadataBody {
   @Required() @TextMap() readonly metadata!: Metadata;
 }
 
-const whyNotOneItem = (value: unknown): string | null =>
-  whyNotTextMap(value) ?? (Object.keys(value as object).length === 1 ? null : 'exactly one item is needed');
 class MetaBody {
-  @Required() @Rule('meta', whyNotOneItem) readonly meta!: Metadata;
+  @Required() @Rule('meta', whyNotOneKey(whyNotTextMap)) readonly meta!: Metadata;
 }
 
 /** Texts under keys, which mean what their users agree on. Mirrors nova:nova/api/openstack/compute/server_metadata.py. */

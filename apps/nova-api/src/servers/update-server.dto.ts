@@ -1,4 +1,3 @@
-import { isIPv4, isIPv6 } from 'node:net';
 import { SINCE, since, UNTIL, within } from '../http/microversion.js';
 import { FQDN, HOST_NAME, IpAddress, Name, ObjectOf, OneOf, PRINTABLE, Required, Text } from '../http/rules.js';
 
@@ -6,8 +5,8 @@ import { FQDN, HOST_NAME, IpAddress, Name, ObjectOf, OneOf, PRINTABLE, Required,
 class ServerChangeDto {
   @Name() readonly name?: string;
   @OneOf(['AUTO', 'MANUAL']) readonly 'OS-DCF:diskConfig'?: 'AUTO' | 'MANUAL';
-  @IpAddress([isIPv4]) readonly accessIPv4?: string;
-  @IpAddress([isIPv6]) readonly accessIPv6?: string;
+  @IpAddress('ipv4') readonly accessIPv4?: string;
+  @IpAddress('ipv6') readonly accessIPv6?: string;
   @Text({ max: 255, nullable: true, pattern: PRINTABLE }, since('servers.description'))
   readonly description?: string | null;
   @Text(HOST_NAME, within(SINCE['servers.hostname'], UNTIL['servers.hostname-short']))

@@ -49,7 +49,6 @@ export const FLAVOR: Flavor = {
 };
 const CONFIG: NovaApiConfig = {
   maxLimit: 1000,
-  maxBodyBytes: 114_688,
   enableInstancePassword: true,
   confirmWithin: minutes(5),
   computeLinkPrefix: null,
@@ -68,9 +67,11 @@ export type TestApi = Awaited<ReturnType<typeof startNovaApi>>;
 export async function startNovaApi(
   overrides: Partial<NovaApiConfig> = {},
   changeStore: (store: Store) => Store = same,
-  ports: Partial<NovaApiPorts> = {},
+  {
+    store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() }),
+    ...ports
+  }: Partial<Omit<NovaApiPorts, 'store'>> & { readonly store?: Store } = {},
 ) {
-  const store = openMemoryStore({ serviceDownTime: minutes(60), clock: tickingClock() });
   await store.createFlavor(FLAVOR);
   const cinder = new VolumeSimulator();
   const hosts = new HostSimulator();
@@ -121,7 +122,7 @@ export async function startNovaApi(
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...options.headers,
       },
-      ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(body === undefined ? {} : { payload: isPayload(body) ? body : JSON.stringify(body) }),
     });
     return { code: answer.statusCode, headers: answer.headers, text: answer.body, json: parse(answer.body) };
   }
@@ -220,7 +221,7 @@ export const image = (changes: Partial<Image> = {}): Image => ({
   ...changes,
 });
 
-function tickingClock(): Clock {
+export function tickingClock(): Clock {
   let now = Date.UTC(2026, 0, 2, 3, 4, 5);
   return {
     monotonic: () => millis((now += 1000)),
@@ -238,5 +239,6 @@ function parse(text: string): AnswerJson {
   }
 }
 
+const isPayload = (body: unknown): body is string | Buffer => typeof body === 'string' || Buffer.isBuffer(body);
 const ignore = (): void => undefined;
 const same = (store: Store): Store => store;
