@@ -241,7 +241,6 @@ interface Around extends DeploymentOptions {
 async function startNovella(around: Around, started: Started): Promise<Novella> {
   const [{ urlOf }, { url }, cluster] = await Promise.all([around.broker, around.database, around.ceph]);
   await Promise.all(around.hypervisors);
-  const glance = { NOVELLA_GLANCE_ENDPOINT: `http://127.0.0.1:${around.ports.glance}` };
   return started.part(
     'novella',
     () =>
@@ -256,8 +255,8 @@ async function startNovella(around: Around, started: Started): Promise<Novella> 
         volumeRoots: [join(around.folder, 'cinder', 'volumes'), '/dev/loop*'],
         more: {
           // As Cinder here: a token that was revoked is refused at once.
-          api: { ...glance, NOVELLA_TOKEN_CACHE_TIME_S: '0' },
-          conductor: { ...glance, NOVELLA_IMAGE_SERVER_PORT: String(around.ports.images) },
+          api: { NOVELLA_TOKEN_CACHE_TIME_S: '0' },
+          conductor: { NOVELLA_IMAGE_SERVER_PORT: String(around.ports.images) },
           compute: cluster === null ? {} : { NOVELLA_CEPH_DIR: dirname(cluster.confPath) },
         },
       }),
