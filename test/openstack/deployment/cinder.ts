@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CinderProcess } from '../cinder-process.js';
 import type { Account, Identity } from './identity.js';
+import type { Page } from './page.js';
 
 /** Where Cinder's Ceph back end finds its cluster. */
 export interface CephAccess {
@@ -14,6 +15,7 @@ export interface CephAccess {
 }
 
 export interface CinderOptions {
+  readonly page: Page;
   readonly folder: string;
   readonly port: number;
   readonly identity: Identity;
@@ -98,17 +100,8 @@ fixed_key = ${fixedKey}
 ${passwordAuth(identity, services.cinder)}
 www_authenticate_uri = ${identity.keystone.url}
 interface = internal
-service_token_roles = service
-service_token_roles_required = true
 # Each token is shown to Keystone each time: one that was revoked is refused at once.
 token_cache_time = -1
-[service_user]
-send_service_user_token = true
-${passwordAuth(identity, services.cinder)}
-[nova]
-${passwordAuth(identity, services.cinder)}
-region_name = ${identity.keystone.region}
-interface = internal
 [files]
 volume_backend_name = files
 volume_driver = novella_file_driver.FileDriver
@@ -118,8 +111,16 @@ volume_backend_name = loops
 volume_driver = novella_file_driver.FileDriver
 file_volumes_dir = ${volumesDir}
 file_use_loop = true
-${ceph === null ? '' : cephBackEnd(ceph)}`;
+${ceph === null ? '' : cephBackEnd(ceph)}${asDocumented(options)}`;
 }
+
+/** Step 4 of docs/openstack.md. */
+const asDocumented = ({ page, identity: { keystone, services } }: CinderOptions): string =>
+  page.block('cinder.conf', [
+    ['http://controller:5000/v3', keystone.url],
+    ['CINDER_PASSWORD', services.cinder.user.password],
+    ['RegionOne', keystone.region],
+  ]);
 
 const passwordAuth = ({ keystone }: Identity, { user, project }: Account): string => `auth_type = password
 auth_url = ${keystone.url}
