@@ -1,8 +1,12 @@
+import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { CinderProcess } from '../cinder-process.js';
 import type { Account, Identity } from './identity.js';
 import type { Page } from './page.js';
+
+const run = promisify(execFile);
 
 /** Where Cinder's Ceph back end finds its cluster. */
 export interface CephAccess {
@@ -30,6 +34,7 @@ export const VOLUME_TYPES = {
   files: { backEnd: 'files' },
   loops: { backEnd: 'loops' },
   'files-shared': { backEnd: 'files', isShared: true },
+  'files-luks': { backEnd: 'files', isEncrypted: true },
   ceph: { backEnd: 'ceph' },
   'ceph-shared': { backEnd: 'ceph', isShared: true },
   'ceph-luks': { backEnd: 'ceph', isEncrypted: true },
@@ -42,9 +47,10 @@ interface VolumeTypeSpec {
 }
 
 export interface Cinder {
-  readonly process: CinderProcess;
   /** What hosts must be allowed to open. */
   readonly volumesDir: string;
+  /** Volumes that are still attached may keep no loop device of the machine. */
+  stop(): Promise<void>;
 }
 
 /** OpenStack's own Cinder with Keystone, in one process; ready when all back ends are, and the volume types are there. */
@@ -53,14 +59,26 @@ export async function startCinder(options: CinderOptions): Promise<Cinder> {
   for (const name of ['state', 'locks', 'volumes', 'state/conversion']) await mkdir(join(options.folder, name));
   await writeFile(join(options.folder, 'cinder.conf'), configuration(options, volumesDir), { mode: 0o600 });
   const process = await CinderProcess.start({ folder: options.folder });
+  const stop = async () => {
+    await process.stop();
+    await detachLoops(volumesDir);
+  };
   try {
     const cloud = new Administration(options);
     await process.ready(async () => (await cloud.pools()) === backEndsOf(options).length);
     await cloud.createTypes();
-    return { process, volumesDir };
+    return { volumesDir, stop };
   } catch (error) {
-    await process.stop();
+    await stop();
     throw error;
+  }
+}
+
+async function detachLoops(folder: string): Promise<void> {
+  const { stdout } = await run('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE']);
+  for (const line of stdout.split('\n')) {
+    const [device = '', file = ''] = line.trim().split(/\s+/);
+    if (file.startsWith(`${folder}/`)) await run('losetup', ['--detach', device]);
   }
 }
 

@@ -84,7 +84,7 @@ export async function startDeployment(options: DeploymentOptions, started: Start
           ceph: cluster === null ? null : cephAccess(cluster),
           fixedKey,
         }),
-      ({ process }) => process.stop(),
+      (service) => service.stop(),
     ),
   );
   const glance = identity.then((who) =>

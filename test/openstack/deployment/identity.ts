@@ -20,7 +20,7 @@ export type ServiceUser = 'cinder' | 'glance';
 export interface Endpoints {
   readonly compute: { readonly public: string; readonly internal: string };
   readonly volume: { readonly public: string; readonly internal: string };
-  readonly image: string | null;
+  readonly image: string;
 }
 
 /** Of all services' users. */
@@ -50,7 +50,7 @@ async function fill(keystone: PrivateKeystone, { volume, image }: Endpoints): Pr
   await keystone.createService('volumev3', 'cinderv3', volumes);
   // Newer clients look for the type without a version.
   await keystone.createService('block-storage', 'cinder', volumes);
-  if (image !== null) await keystone.createService('image', 'glance', image);
+  await keystone.createService('image', 'glance', image);
   return {
     keystone,
     admin: await keystone.admin(),

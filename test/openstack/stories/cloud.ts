@@ -75,17 +75,14 @@ export class Cloud {
   }
 
   /** A server of the image whose guest has booted. */
-  async server(name: string, image: string, ...more: readonly string[]): Promise<Server> {
-    if (this.facts.imageUrl === null) {
-      const body = { server: { name, imageRef: image, flavorRef: FLAVOR.id, networks: 'none' } };
-      const made = await this.user.askCompute('POST', '/servers', body, '2.37');
-      return this.booted(z.object({ server: created }).parse(made).server.id);
-    }
-    const words = ['--flavor', FLAVOR.id, '--nic', 'none', ...more, name];
-    const { id } = await this.demo.read(
-      created,
-      ...['--os-compute-api-version', '2.37', 'server', 'create', '--image', image, ...words],
-    );
+  server(name: string, image: string): Promise<Server> {
+    return this.serverFrom(name, '--image', image);
+  }
+
+  /** The same, from what the words for the command say. */
+  async serverFrom(name: string, ...source: readonly string[]): Promise<Server> {
+    const words = [...source, '--flavor', FLAVOR.id, '--nic', 'none', name];
+    const { id } = await this.demo.read(created, '--os-compute-api-version', '2.37', 'server', 'create', ...words);
     return this.booted(id);
   }
 
