@@ -169,8 +169,10 @@ describe('one wrong setting is one fault', () => {
     expect(Object.keys(new ComputeConfig()).filter((name) => services.test(name))).toEqual([]);
   });
 
-  it('a conductor that serves images on all addresses must say at which one it is reached', () => {
-    const glance = { ...APPS.conductor.least, NOVELLA_GLANCE_ENDPOINT: 'http://127.0.0.1:9292' };
+  it.each([
+    ['a Glance', { ...APPS.conductor.least, NOVELLA_GLANCE_ENDPOINT: 'http://127.0.0.1:9292' }],
+    ['a Keystone, whose catalog may have one', { ...BROKER, ...DATABASE, ...KEYSTONE, ...USER }],
+  ])('a conductor that serves images on all addresses must say at which one it is reached, with %s', (_, glance) => {
     const everywhere = { ...glance, NOVELLA_IMAGE_SERVER_LISTEN: '0.0.0.0' };
     expect(faultsOf('conductor', glance)).toEqual([]);
     expect(faultsOf('conductor', everywhere)).toEqual(['NOVELLA_IMAGE_SERVER_URL']);

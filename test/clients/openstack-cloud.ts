@@ -105,6 +105,7 @@ export class OpenStackCloud {
       // One broker user serves all here, so who says what cannot be told apart.
       NOVELLA_VERIFY_SENDER: 'false',
       NOVELLA_HEALTH_PORT: '0',
+      NOVELLA_IMAGE_SERVER_PORT: '0',
     });
     const compute = this.run(FROM_SOURCES.compute, {
       ...images,

@@ -9,6 +9,7 @@ import os
 import subprocess
 
 from cinder import interface
+from cinder.image import image_utils
 from cinder.volume import configuration
 from cinder.volume import driver
 from oslo_config import cfg
@@ -56,6 +57,10 @@ class FileDriver(driver.VolumeDriver):
     def create_volume(self, volume):
         with open(self._path(volume), 'xb') as file:
             file.truncate(volume.size * GIB)
+
+    def copy_image_to_volume(self, context, volume, image_service, image_id, disable_sparse=False):
+        image_utils.fetch_to_raw(context, image_service, image_id, self._path(volume), '1M', size=volume.size)
+        os.truncate(self._path(volume), volume.size * GIB)
 
     def delete_volume(self, volume):
         self._detach_loops(volume)

@@ -73,6 +73,8 @@ function conductor(facts: ClusterFacts, name: string): MemberSpec {
       NOVELLA_DATABASE_URL: facts.databaseUrl,
       NOVELLA_CINDER_ENDPOINT: cinderUrl(facts),
       NOVELLA_VERIFY_SENDER: 'true',
+      // The images are files here; with a Keystone, each of several conductors would take the same port.
+      NOVELLA_IMAGE_SERVER_PORT: '0',
     },
     health: healthUrl(facts, name),
   };

@@ -15,9 +15,12 @@ import {
 import { ArrayNotEmpty, IsArray, IsBoolean, IsInt, IsOptional, Max, Min, MinLength, ValidateIf } from 'class-validator';
 import { hostname } from 'node:os';
 
+const mayHaveGlance = ({ glanceEndpoint, authStrategy }: ConductorConfig): boolean =>
+  glanceEndpoint !== undefined || authStrategy === 'keystone';
 /** Nobody is reached at "all addresses". */
-const needsAUrl = ({ glanceEndpoint, imageServerListen, imageServerUrl }: ConductorConfig): boolean =>
-  imageServerUrl !== undefined || (glanceEndpoint !== undefined && ['0.0.0.0', '::'].includes(imageServerListen));
+const needsAUrl = (config: ConductorConfig): boolean =>
+  config.imageServerUrl !== undefined ||
+  (mayHaveGlance(config) && ['0.0.0.0', '::'].includes(config.imageServerListen));
 
 /** The settings of a conductor process, by environment variable. docs/operators.md explains each. */
 export class ConductorConfig extends IdentitySettings {
@@ -54,13 +57,13 @@ export class ConductorConfig extends IdentitySettings {
   @IsBoolean()
   readonly verifySender: boolean = true;
 
-  /** Glance's API without a version: http://127.0.0.1:9292. Without it hosts have the images themselves. */
+  /** Glance's API without a version: http://127.0.0.1:9292; with Keystone, the catalog knows it. */
   @Env('NOVELLA_GLANCE_ENDPOINT')
   @IsOptional()
   @IsEndpoint()
   readonly glanceEndpoint?: string;
 
-  /** Where it serves images to hosts, when there is a Glance. */
+  /** Where it serves images to hosts, when there is a Glance or, with Keystone, may be one. */
   @Env('NOVELLA_IMAGE_SERVER_LISTEN')
   @IsListenAddress()
   readonly imageServerListen: string = '127.0.0.1';

@@ -101,13 +101,15 @@ function conductorApp(
   return NestFactory.createMicroservice<MicroserviceOptions>(module, { strategy, logger: false, abortOnError: false });
 }
 
-/** Null where there is no Glance: hosts then have the images themselves. */
+/** Null where there can be no Glance: hosts then have the images themselves. */
 async function imagesAreServed(
-  { glanceEndpoint, imageServerListen, imageServerPort, imageServerUrl, imageServerKey }: Readonly<ConductorConfig>,
-  { headers: auth }: ServiceCinder,
+  config: Readonly<ConductorConfig>,
+  { headers: auth, glanceEndpoint: inCatalog }: ServiceCinder,
   { clock, log, shutdown }: Program,
 ): Promise<ImageLinks | null> {
-  if (glanceEndpoint === undefined) return null;
+  const { imageServerListen, imageServerPort, imageServerUrl, imageServerKey } = config;
+  const glanceEndpoint = config.glanceEndpoint ?? inCatalog;
+  if (glanceEndpoint === null) return null;
   const images = await startImages({
     glanceEndpoint,
     auth,

@@ -43,7 +43,10 @@ const issued = (id: string) => {
     project: { id: OWN_PROJECT },
     issued_at: '2026-01-01T00:00:00.000000Z',
     expires_at: '2026-01-01T01:00:00.000000Z',
-    catalog: [{ type: 'volumev3', endpoints: [{ interface: 'internal', url }] }],
+    catalog: [
+      { type: 'volumev3', endpoints: [{ interface: 'internal', url }] },
+      { type: 'image', endpoints: [{ interface: 'internal', url: 'http://glance:9292' }] },
+    ],
   };
   return answer(201, { token }, { 'X-Subject-Token': id });
 };
@@ -97,5 +100,12 @@ describe("the conductor's Cinder", () => {
     await expect(opened.trouble?.()).rejects.toMatchObject({ code: 'keystone-unreachable' });
     keystone.script(issued('own-1'));
     expect(await opened.trouble?.()).toBeNull();
+  });
+
+  it('knows of the Glance in the catalog, where there is a catalog', async () => {
+    expect(open({ kind: 'noauth2', cinderEndpoint: cinder.endpoint }).glanceEndpoint).toBeNull();
+    const opened = withKeystone();
+    keystone.script(issued('own-1'));
+    expect(await opened.glanceEndpoint?.()).toBe('http://glance:9292');
   });
 });

@@ -7,6 +7,8 @@ import type { HealthCheck, OpenStackAccess } from '@novella/service-kit';
 export interface ServiceCinder {
   /** What proves us to other services. */
   readonly headers: () => Promise<Readonly<Record<string, string>>>;
+  /** Where the catalog has Glance; null: there is no catalog. */
+  readonly glanceEndpoint: (() => Promise<string>) | null;
   /** For what belongs to a project; null: for all projects together. */
   inProject(project: ProjectId | null): CinderClient;
   /** Asked by the health what keeps the service from proving itself; null where nothing ever does. */
@@ -29,6 +31,7 @@ export function serviceCinder(
     const client = createCinderClient({ endpoint: access.cinderEndpoint, auth, log: io.log });
     return {
       headers: async () => (await auth.credentials()).headers,
+      glanceEndpoint: null,
       inProject: (project) => (project === null ? client : client.as(noAuth('admin', project))),
       trouble: null,
       close: () => client.close(),
@@ -40,6 +43,7 @@ export function serviceCinder(
   const client = createCinderClient({ endpoint, auth, log: io.log });
   return {
     headers: async () => (await auth.credentials()).headers,
+    glanceEndpoint: () => keystone.endpoint('image'),
     inProject: () => client,
     async trouble() {
       await keystone.ownToken();

@@ -1,16 +1,12 @@
 import 'reflect-metadata';
 import { computeRpc, conductorRpc } from '@novella/contracts';
 import { seconds } from '@novella/core';
-import { createGlanceClient } from '@novella/glance';
-import { ImageDirectory } from '@novella/image';
 import { openAmqpLink, rpcClient } from '@novella/messaging';
 import { openSqlStore, schemaState, type Store } from '@novella/persistence';
 import { cannotListen, type Program, runProgram, schemaMustServe, untilThere } from '@novella/service-kit';
 import { hostname } from 'node:os';
 import { createNovaApi } from './create-nova-api.js';
-import { glanceImageApi } from './glance-image-api.js';
 import { hintSender } from './hint-sender.js';
-import type { ImageApi } from './image-api.js';
 import { NovaApiAppConfig } from './nova-api-app.config.js';
 import { openPolicy } from './open-policy.js';
 import { openOpenStack } from './openstack.js';
@@ -52,7 +48,7 @@ async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program
     store,
     broker: link,
     cinder: openStack.cinder,
-    images: openImages(config, program),
+    images: openStack.images,
     hint: hintSender(conductors.any(), log),
     conductor: conductors.any(),
     compute: (host) => computes.to(host),
@@ -66,17 +62,6 @@ async function startNovaApi(config: Readonly<NovaApiAppConfig>, program: Program
   });
   const url = await api.getUrl();
   log.info('serving', { api: `${url}/v2.1`, health: `${url}/health` });
-}
-
-/** Glance where it is told of, else the directory. It is asked in users' names, so it needs no name of its own. */
-function openImages(
-  { glanceEndpoint: endpoint, imagesDir }: Readonly<NovaApiAppConfig>,
-  { log, shutdown }: Program,
-): ImageApi {
-  if (endpoint === undefined) return new ImageDirectory(imagesDir);
-  const glance = createGlanceClient({ endpoint, auth: () => Promise.resolve({}), log });
-  shutdown.onShutdown('glance client', () => glance.close());
-  return glanceImageApi(glance);
 }
 
 /** Answers at once; the database and its schema may come later. */

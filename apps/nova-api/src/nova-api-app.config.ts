@@ -132,15 +132,17 @@ export class NovaApiAppConfig extends IdentitySettings {
   @IsBoolean()
   readonly serviceTokenRolesRequired: boolean = true;
 
-  /** Glance's API without a version: http://127.0.0.1:9292. Without it images come from the directory. */
+  /** Glance's API without a version: http://127.0.0.1:9292; with Keystone, the catalog knows it. */
   @Env('NOVELLA_GLANCE_ENDPOINT')
   @IsOptional()
   @IsEndpoint()
   readonly glanceEndpoint?: string;
 
+  /** Where it is set and no Glance is, the catalog's is not asked. */
   @Env('NOVELLA_IMAGES_DIR')
+  @IsOptional()
   @IsAbsolutePath()
-  readonly imagesDir: string = '/var/lib/novella/images';
+  readonly imagesDir?: string;
 
   /** A service that was silent for so long is down. */
   @Env('NOVELLA_SERVICE_DOWN_TIME_S')

@@ -6,13 +6,16 @@ import { cinderVolumeApi } from './cinder-volume-api.js';
 import type { Authenticator } from './http/authenticator.js';
 import { keystoneAuthenticator } from './http/keystone-authenticator.js';
 import { noauth2 } from './http/noauth2.js';
+import type { ImageApi } from './image-api.js';
 import type { NovaApiAppConfig } from './nova-api-app.config.js';
+import { openImages } from './open-images.js';
 import type { VolumeApi } from './volume-api.js';
 
 /** OpenStack's other services, as the settings say. */
 export interface OpenStack {
   readonly authenticator: Authenticator;
   readonly cinder: VolumeApi;
+  readonly images: ImageApi;
   close(): Promise<void>;
 }
 
@@ -28,7 +31,15 @@ export function openOpenStack(
   const access = openStackAccess(config);
   if (access.kind === 'noauth2') {
     const client = createCinderClient({ endpoint: access.cinderEndpoint, auth: NOBODY, log: io.log });
-    return { authenticator: noauth2, cinder: cinderVolumeApi(client, null), close: () => client.close() };
+    const ofImages = openImages(config, null, io.log);
+    return {
+      authenticator: noauth2,
+      cinder: cinderVolumeApi(client, null),
+      images: ofImages.images,
+      async close() {
+        await Promise.all([client.close(), ofImages.close()]);
+      },
+    };
   }
   const keystone = createKeystone({ ...access.keystone, ...io });
   const checker = keystone.tokenChecker({
@@ -39,12 +50,14 @@ export function openOpenStack(
   });
   const endpoint = access.cinderEndpoint ?? (() => keystone.endpoint('block-storage'));
   const client = createCinderClient({ endpoint, auth: NOBODY, log: io.log });
+  const ofImages = openImages(config, keystone, io.log);
   const wwwAuthenticateUri = config.wwwAuthenticateUri ?? access.keystone.authUrl;
   return {
     authenticator: keystoneAuthenticator({ checker, keystone, log: io.log }, wwwAuthenticateUri),
     cinder: cinderVolumeApi(client, keystone),
+    images: ofImages.images,
     async close() {
-      await client.close();
+      await Promise.all([client.close(), ofImages.close()]);
       await keystone.close();
     },
   };

@@ -350,3 +350,22 @@ it('takes no endpoint but an http one', () => {
     TypeError,
   );
 });
+
+it('asks where Glance is before each request, and is as good as without one when nobody knows', async () => {
+  await client.close();
+  const { port } = peer.address() as AddressInfo;
+  const known = [
+    () => Promise.reject(new NovellaError('endpoint-not-found', 'the catalog has no image endpoint')),
+    () => Promise.resolve(`http://127.0.0.1:${port}`),
+    () => Promise.resolve(`http://localhost:${port}/image/`),
+  ];
+  client = open({ endpoint: async () => known.shift()?.() ?? '' });
+  steps.push(answer(200, glanceImage()), answer(200, 'the data'));
+  await expect(client.image(IMAGE)).rejects.toMatchObject({
+    code: 'image-service-unreachable',
+    facts: { reason: 'endpoint-not-found' },
+  });
+  expect(await client.image(IMAGE)).toMatchObject({ id: IMAGE });
+  expect(await text((await client.data(IMAGE, NEVER))!.body)).toBe('the data');
+  expect(seen.map(({ url }) => url)).toEqual([`/v2/images/${IMAGE}`, `/image/v2/images/${IMAGE}/file`]);
+});

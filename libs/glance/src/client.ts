@@ -7,8 +7,8 @@ import { type Data, GlanceTransport, type Headers } from './transport.js';
 export type GlanceAuth = Headers;
 
 export interface GlanceOptions {
-  /** `http://host:9292`, with or without a path and `/v2`. */
-  readonly endpoint: string;
+  /** `http://host:9292`, with or without a path and `/v2`; or who knows it, asked before each request. */
+  readonly endpoint: string | (() => Promise<string>);
   readonly auth: GlanceAuth;
   readonly log: Log;
   /** At most, for what is asked and for data each; what is more waits. */
@@ -40,9 +40,12 @@ export interface GlanceClient extends ImageService {
 
 /** Throws a TypeError for an endpoint that is no http(s) URL. Opens no connection before the first call. */
 export function createGlanceClient(options: GlanceOptions): GlanceClient {
-  if (!/^https?:$/.test(new URL(options.endpoint).protocol)) throw new TypeError('the endpoint is no http(s) URL');
+  const { endpoint } = options;
+  if (typeof endpoint === 'string' && !/^https?:$/.test(new URL(endpoint).protocol)) {
+    throw new TypeError('the endpoint is no http(s) URL');
+  }
   const transport = new GlanceTransport({
-    endpoint: options.endpoint,
+    endpoint: typeof endpoint === 'string' ? () => Promise.resolve(endpoint) : endpoint,
     log: options.log,
     connections: options.connections ?? 16,
     connectTimeout: options.connectTimeout ?? seconds(5),

@@ -1,12 +1,12 @@
 import { type ErrorFacts, type Log, type Millis, NovellaError } from '@novella/core';
 import type { Readable } from 'node:stream';
-import { type Dispatcher, Pool } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import { z } from 'zod';
 
 /** HTTP to Glance: every wait bounded, every fault graded before it leaves this file. */
 export interface TransportOptions {
   /** `http://host:9292`, with or without a path; `/v2` is appended where it is not there. */
-  readonly endpoint: string;
+  readonly endpoint: () => Promise<string>;
   readonly connections: number;
   readonly connectTimeout: Millis;
   /** From the sent request to the answer's headers. */
@@ -42,17 +42,14 @@ export interface Data {
 
 export class GlanceTransport {
   /** Data takes long: what asks for facts must not wait behind it for a connection. */
-  private readonly facts: Pool;
-  private readonly data: Pool;
-  private readonly basePath: string;
+  private readonly facts: Agent;
+  private readonly data: Agent;
 
   constructor(private readonly options: TransportOptions) {
-    const url = new URL(options.endpoint);
-    this.basePath = `${url.pathname.replace(/\/+$/, '').replace(/\/v2$/, '')}/v2`;
     const { connections, headersTimeout, bodyTimeout, maxAnswerBytes } = options;
     const shared = { connections, headersTimeout, bodyTimeout, connect: { timeout: options.connectTimeout } };
-    this.facts = new Pool(url.origin, { ...shared, maxResponseSize: maxAnswerBytes, allowH2: false });
-    this.data = new Pool(url.origin, { ...shared, allowH2: false });
+    this.facts = new Agent({ ...shared, maxResponseSize: maxAnswerBytes, allowH2: false });
+    this.data = new Agent({ ...shared, allowH2: false });
   }
 
   async close(): Promise<void> {
@@ -61,9 +58,9 @@ export class GlanceTransport {
 
   /** Errors: image-service-unreachable, image-service-unauthorized, image-service-answer-invalid. */
   async read(headers: Headers, call: Call): Promise<Answer> {
-    const credentials = await headers();
+    const to = { agent: this.facts, url: await this.urlOf(call), credentials: await headers() };
     const signal = AbortSignal.timeout(this.options.totalTimeout);
-    const raw = await this.exchange(call, async () => rawOf(await this.request(this.facts, call, credentials, signal)));
+    const raw = await this.exchange(call, async () => rawOf(await this.request(to, call, signal)));
     if (raw.status === 200) {
       const json = parseJson(raw.text);
       if (json === null) throw invalid(call, 'Glance answered no JSON', raw.status);
@@ -74,8 +71,8 @@ export class GlanceTransport {
 
   /** A file as it comes; null when there is no such image. Errors: as `read`. */
   async open(headers: Headers, call: Call, signal: AbortSignal): Promise<Data | null> {
-    const credentials = await headers();
-    const answer = await this.exchange(call, () => this.request(this.data, call, credentials, signal));
+    const to = { agent: this.data, url: await this.urlOf(call), credentials: await headers() };
+    const answer = await this.exchange(call, () => this.request(to, call, signal));
     if (answer.statusCode !== 200) {
       judge(call, { ...rawHead(answer), text: await beginning(answer.body) });
       return null;
@@ -96,15 +93,28 @@ export class GlanceTransport {
     });
   }
 
+  /** Who does not know where Glance is cannot reach it; the cause says why. */
+  private async urlOf(call: Call): Promise<URL> {
+    try {
+      const url = new URL(await this.options.endpoint());
+      url.pathname = `${url.pathname.replace(/\/+$/, '').replace(/\/v2$/, '')}/v2${call.path}`;
+      return url;
+    } catch (cause) {
+      const reason = cause instanceof NovellaError ? cause.code : 'unknown';
+      const facts = { call: call.name, image: call.subject, reason };
+      throw new NovellaError('image-service-unreachable', 'it is not known where Glance is', facts, { cause });
+    }
+  }
+
   private async request(
-    pool: Pool,
+    { agent, url, credentials }: Addressed,
     call: Call,
-    credentials: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> {
-    const answer = await pool.request({
+    const answer = await agent.request({
+      origin: url.origin,
       method: 'GET',
-      path: this.basePath + call.path,
+      path: url.pathname,
       headers: { ...credentials, accept: 'application/json, application/octet-stream' },
       signal,
     });
@@ -112,6 +122,12 @@ export class GlanceTransport {
     this.options.log.debug('glance answered', { call: call.name, status: answer.statusCode, glanceRequest });
     return answer;
   }
+}
+
+interface Addressed {
+  readonly agent: Agent;
+  readonly url: URL;
+  readonly credentials: Readonly<Record<string, string>>;
 }
 
 interface Raw {

@@ -1,7 +1,12 @@
+import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { CinderProcess } from '../cinder-process.js';
 import type { Account, Identity } from './identity.js';
+import type { Page } from './page.js';
+
+const run = promisify(execFile);
 
 /** Where Cinder's Ceph back end finds its cluster. */
 export interface CephAccess {
@@ -14,6 +19,7 @@ export interface CephAccess {
 }
 
 export interface CinderOptions {
+  readonly page: Page;
   readonly folder: string;
   readonly port: number;
   readonly identity: Identity;
@@ -28,6 +34,7 @@ export const VOLUME_TYPES = {
   files: { backEnd: 'files' },
   loops: { backEnd: 'loops' },
   'files-shared': { backEnd: 'files', isShared: true },
+  'files-luks': { backEnd: 'files', isEncrypted: true },
   ceph: { backEnd: 'ceph' },
   'ceph-shared': { backEnd: 'ceph', isShared: true },
   'ceph-luks': { backEnd: 'ceph', isEncrypted: true },
@@ -40,9 +47,10 @@ interface VolumeTypeSpec {
 }
 
 export interface Cinder {
-  readonly process: CinderProcess;
   /** What hosts must be allowed to open. */
   readonly volumesDir: string;
+  /** Volumes that are still attached may keep no loop device of the machine. */
+  stop(): Promise<void>;
 }
 
 /** OpenStack's own Cinder with Keystone, in one process; ready when all back ends are, and the volume types are there. */
@@ -51,14 +59,26 @@ export async function startCinder(options: CinderOptions): Promise<Cinder> {
   for (const name of ['state', 'locks', 'volumes', 'state/conversion']) await mkdir(join(options.folder, name));
   await writeFile(join(options.folder, 'cinder.conf'), configuration(options, volumesDir), { mode: 0o600 });
   const process = await CinderProcess.start({ folder: options.folder });
+  const stop = async () => {
+    await process.stop();
+    await detachLoops(volumesDir);
+  };
   try {
     const cloud = new Administration(options);
     await process.ready(async () => (await cloud.pools()) === backEndsOf(options).length);
     await cloud.createTypes();
-    return { process, volumesDir };
+    return { volumesDir, stop };
   } catch (error) {
-    await process.stop();
+    await stop();
     throw error;
+  }
+}
+
+async function detachLoops(folder: string): Promise<void> {
+  const { stdout } = await run('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE']);
+  for (const line of stdout.split('\n')) {
+    const [device = '', file = ''] = line.trim().split(/\s+/);
+    if (file.startsWith(`${folder}/`)) await run('losetup', ['--detach', device]);
   }
 }
 
@@ -98,17 +118,8 @@ fixed_key = ${fixedKey}
 ${passwordAuth(identity, services.cinder)}
 www_authenticate_uri = ${identity.keystone.url}
 interface = internal
-service_token_roles = service
-service_token_roles_required = true
 # Each token is shown to Keystone each time: one that was revoked is refused at once.
 token_cache_time = -1
-[service_user]
-send_service_user_token = true
-${passwordAuth(identity, services.cinder)}
-[nova]
-${passwordAuth(identity, services.cinder)}
-region_name = ${identity.keystone.region}
-interface = internal
 [files]
 volume_backend_name = files
 volume_driver = novella_file_driver.FileDriver
@@ -118,8 +129,16 @@ volume_backend_name = loops
 volume_driver = novella_file_driver.FileDriver
 file_volumes_dir = ${volumesDir}
 file_use_loop = true
-${ceph === null ? '' : cephBackEnd(ceph)}`;
+${ceph === null ? '' : cephBackEnd(ceph)}${asDocumented(options)}`;
 }
+
+/** Step 4 of docs/openstack.md. */
+const asDocumented = ({ page, identity: { keystone, services } }: CinderOptions): string =>
+  page.block('cinder.conf', [
+    ['http://controller:5000/v3', keystone.url],
+    ['CINDER_PASSWORD', services.cinder.user.password],
+    ['RegionOne', keystone.region],
+  ]);
 
 const passwordAuth = ({ keystone }: Identity, { user, project }: Account): string => `auth_type = password
 auth_url = ${keystone.url}

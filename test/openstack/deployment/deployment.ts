@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { startEmbeddedPostgres } from '@novella/persistence';
 import {
   freePort,
@@ -17,8 +17,10 @@ import { serveControl } from './control.js';
 import type { DeploymentFacts } from './facts.js';
 import { createFlavor, uploadImages } from './furnish.js';
 import { HttpWay } from './http-way.js';
-import { type Account, type Endpoints, type Identity, SERVICE_ACCOUNT, startIdentity } from './identity.js';
-import { brokerDefinitions, type HostSpec, logOf, Novella } from './novella.js';
+import { type Account, addNovella, type Endpoints, type Identity, SERVICE_ACCOUNT, startIdentity } from './identity.js';
+import { BROKER_VHOST, brokerDefinitions, type HostSpec, logOf, Novella } from './novella.js';
+import { Page } from './page.js';
+import { serviceSpecs } from './settings.js';
 import type { Started } from './started.js';
 
 const POOL = 'volumes';
@@ -40,6 +42,8 @@ export async function startDeployment(options: DeploymentOptions, started: Start
   const { folder, skip } = options;
   const ports = await choosePorts();
   const endpoints = endpointsOf(ports);
+  const fixedKey = randomBytes(32).toString('hex');
+  const page = await Page.read();
   const hosts = HOSTS.map((name): HostSpec => hostSpec(folder, name));
   for (const name of ['cinder', 'hosts', ...HOSTS.map((host) => `hosts/${host}`)]) await mkdir(join(folder, name));
 
@@ -73,13 +77,14 @@ export async function startDeployment(options: DeploymentOptions, started: Start
       'cinder',
       () =>
         startCinder({
+          page,
           folder: join(folder, 'cinder'),
           port: ports.cinder,
           identity: who,
           ceph: cluster === null ? null : cephAccess(cluster),
-          fixedKey: randomBytes(32).toString('hex'),
+          fixedKey,
         }),
-      ({ process }) => process.stop(),
+      (service) => service.stop(),
     ),
   );
   const glance = identity.then((who) =>
@@ -109,7 +114,17 @@ export async function startDeployment(options: DeploymentOptions, started: Start
     openWay('to-cinder', ports.toCinder, ports.cinder, started),
     openWay('to-nova', ports.toNova, ports.api, started),
   ]);
-  const novella = startNovella({ ...options, ports, hosts, broker, database, ceph, hypervisors }, started);
+  const novella = startNovella(
+    { ...options, page, ports, fixedKey, hosts, broker, identity, database, ceph, hypervisors },
+    started,
+  );
+  const catalog = Promise.all([identity, commands]).then(([who, openstack]) =>
+    started.part(
+      'compute in the catalog',
+      () => addNovella(page, who, endpoints, openstack),
+      () => Promise.resolve(),
+    ),
+  );
 
   const all = [
     identity,
@@ -123,6 +138,7 @@ export async function startDeployment(options: DeploymentOptions, started: Start
     commands,
     ways,
     novella,
+    catalog,
   ] as const;
   // Whatever comes up must be known to `started` before anybody ends it.
   await Promise.allSettled(all);
@@ -225,42 +241,44 @@ async function startBroker(folder: string, started: Started) {
     () => startPrivateRabbit({ definitions }),
     (broker) => broker.stop(),
   );
-  return { urlOf: (user: string) => rabbit.urlOf(user, passwordOf(user)) };
+  return { urlOf: (user: string) => rabbit.urlOf(user, passwordOf(user)) + BROKER_VHOST };
 }
 
 interface Around extends DeploymentOptions {
+  readonly page: Page;
   readonly ports: Ports;
+  readonly fixedKey: string;
   readonly hosts: readonly HostSpec[];
   readonly broker: Promise<{ readonly urlOf: (user: string) => string }>;
   readonly database: Promise<{ readonly url: string }>;
+  readonly identity: Promise<Identity>;
   readonly ceph: Promise<PrivateCeph | null>;
   readonly hypervisors: readonly Promise<unknown>[];
 }
 
 /** As a deployment would: none of our services waits for another, or for Cinder. */
 async function startNovella(around: Around, started: Started): Promise<Novella> {
-  const [{ urlOf }, { url }, cluster] = await Promise.all([around.broker, around.database, around.ceph]);
+  const { page, ports, hosts, fixedKey, folder } = around;
+  const [{ urlOf }, { url }, cluster, { keystone }] = await Promise.all([
+    around.broker,
+    around.database,
+    around.ceph,
+    around.identity,
+  ]);
   await Promise.all(around.hypervisors);
-  const glance = { NOVELLA_GLANCE_ENDPOINT: `http://127.0.0.1:${around.ports.glance}` };
+  const services = serviceSpecs(page, {
+    ...{ ports, hosts, fixedKey },
+    databaseUrl: url,
+    brokerUrl: urlOf,
+    identityUrl: keystone.url,
+    region: keystone.region,
+    servicePassword: SERVICE_ACCOUNT.password,
+    volumeRoots: [join(folder, 'cinder', 'volumes'), '/dev/loop*'],
+    cephConfig: cluster?.confPath ?? null,
+  });
   return started.part(
     'novella',
-    () =>
-      Novella.start({
-        folder: around.folder,
-        databaseUrl: url,
-        brokerUrl: urlOf,
-        ports: around.ports,
-        hosts: around.hosts,
-        identityUrl: `http://127.0.0.1:${around.ports.keystone}/v3`,
-        serviceUser: { name: 'nova', ...SERVICE_ACCOUNT },
-        volumeRoots: [join(around.folder, 'cinder', 'volumes'), '/dev/loop*'],
-        more: {
-          // As Cinder here: a token that was revoked is refused at once.
-          api: { ...glance, NOVELLA_TOKEN_CACHE_TIME_S: '0' },
-          conductor: { ...glance, NOVELLA_IMAGE_SERVER_PORT: String(around.ports.images) },
-          compute: cluster === null ? {} : { NOVELLA_CEPH_DIR: dirname(cluster.confPath) },
-        },
-      }),
+    () => Novella.start({ folder, databaseUrl: url, services }),
     (novella) => novella.stop(),
   );
 }

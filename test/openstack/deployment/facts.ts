@@ -14,7 +14,7 @@ export const deploymentFacts = z.object({
   identityUrl: z.url(),
   computeUrl: z.url(),
   volumeUrl: z.url(),
-  imageUrl: z.url().nullable(),
+  imageUrl: z.url(),
   hosts: z.array(
     z.object({ name: z.string(), libvirtSocket: z.string(), stateDir: z.string(), health: z.url(), log: z.string() }),
   ),

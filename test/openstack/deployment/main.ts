@@ -21,10 +21,11 @@ const JEST = [
   '--experimental-vm-modules',
   '--disable-warning=ExperimentalWarning',
   'node_modules/jest/bin/jest.js',
-  ...['--selectProjects', 'openstack', '--runInBand', '--forceExit', '--verbose=false', '--testTimeout=300000'],
   '--reporters=default',
   '--reporters=./test/openstack/deployment/progress-reporter.mjs',
   '--reporters=./deploy/machine/summary-reporter.mjs',
+  // Words may follow, which an option that takes several would swallow.
+  ...['--selectProjects', 'openstack', '--runInBand', '--forceExit', '--verbose=false', '--testTimeout=300000'],
 ];
 const since = performance.now();
 const say = (line: string): void => {
@@ -81,10 +82,11 @@ async function runStories(factsFile: string, words: readonly string[], signal: A
   return exitOf(jest);
 }
 
-const exitOf = (child: ChildProcess): Promise<number> =>
-  new Promise((resolve, reject) => {
+function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
     child.once('error', reject).once('exit', (code) => resolve(code ?? 1));
   });
+}
 
 function causesOf({ cause }: Error): string {
   if (!(cause instanceof Error)) return 'no more is known';

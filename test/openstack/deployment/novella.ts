@@ -5,29 +5,31 @@ import { promisify } from 'node:util';
 import { manage } from '../../../apps/manage/src/manage.js';
 import { Member, type MemberSpec } from '../../../apps/cluster/src/member.js';
 import { waitUntil } from '@novella/testing';
+import { ROOT } from './page.js';
 
-const ROOT = join(import.meta.dirname, '..', '..', '..');
 const LOADER = join(ROOT, 'test', 'bad-input', 'typescript.mjs');
 const READY_LIMIT_MS = 120_000;
 
 export interface NovellaOptions {
   readonly folder: string;
   readonly databaseUrl: string;
-  /** With the user and password of nova-api, of the conductor, and of each host. */
-  readonly brokerUrl: (user: string) => string;
-  readonly ports: { readonly api: number; readonly conductor: number; readonly hosts: readonly number[] };
-  readonly hosts: readonly HostSpec[];
-  readonly identityUrl: string;
-  /** The user that nova-api and conductor ask Keystone, Cinder and Glance as. */
-  readonly serviceUser: { readonly name: string; readonly password: string; readonly project: string };
-  readonly volumeRoots: readonly string[];
-  readonly more: Readonly<Record<'api' | 'conductor' | 'compute', Readonly<Record<string, string>>>>;
+  readonly services: readonly ServiceSpec[];
+}
+/** One of our programs with its settings. */
+export interface ServiceSpec {
+  readonly name: string;
+  readonly app: 'nova-api' | 'conductor' | 'compute';
+  readonly environment: Readonly<Record<string, string>>;
+  readonly healthUrl: string;
 }
 export interface HostSpec {
   readonly name: string;
   readonly libvirtSocket: string;
   readonly stateDir: string;
 }
+
+/** Has Novella's exchange, which is called as Nova's, for itself. */
+export const BROKER_VHOST = 'novella';
 
 /** Our services, each a process that is started again when it ends by itself. */
 export class Novella {
@@ -36,14 +38,17 @@ export class Novella {
   static async start(options: NovellaOptions): Promise<Novella> {
     await mkdir(join(options.folder, 'log'), { recursive: true });
     const migrated = manage(['migrate'], { NOVELLA_DATABASE_URL: options.databaseUrl });
-    const members = specs(options).map(
-      (spec) =>
-        new Member(spec, {
-          logFile: logOf(options.folder, spec.name),
-          onLine: () => undefined,
-          onEnd: () => undefined,
-          onAgain: () => undefined,
-        }),
+    const members = options.services.map(
+      ({ name, app, environment, healthUrl }) =>
+        new Member(
+          { name, program: programOf(app), environment, health: healthUrl },
+          {
+            logFile: logOf(options.folder, name),
+            onLine: () => undefined,
+            onEnd: () => undefined,
+            onAgain: () => undefined,
+          },
+        ),
     );
     const novella = new Novella(members);
     try {
@@ -75,66 +80,12 @@ export async function brokerDefinitions(folder: string, hosts: readonly string[]
   const passwordsFile = join(folder, 'passwords.json');
   const definitions = join(folder, 'definitions.json');
   const generator = join(ROOT, 'deploy', 'rabbitmq', 'definitions.mjs');
-  const words = [generator, '--hosts', hosts.join(','), '--passwords', passwordsFile];
+  const words = [generator, '--vhost', BROKER_VHOST, '--hosts', hosts.join(','), '--passwords', passwordsFile];
   const { stdout } = await promisify(execFile)(process.execPath, words);
   await writeFile(definitions, stdout, { mode: 0o600 });
   const passwords = JSON.parse(await readFile(passwordsFile, 'utf8')) as Readonly<Record<string, string>>;
   return { definitions, passwordOf: (user: string): string => passwords[user] ?? '' };
 }
-
-function specs(options: NovellaOptions): MemberSpec[] {
-  const { ports, hosts } = options;
-  return [
-    {
-      name: 'nova-api',
-      program: programOf('nova-api'),
-      environment: { ...service(options, 'nova-api'), NOVELLA_API_PORT: String(ports.api), ...options.more.api },
-      health: `http://127.0.0.1:${ports.api}/health/ready`,
-    },
-    {
-      name: 'conductor',
-      program: programOf('conductor'),
-      environment: {
-        ...service(options, 'conductor'),
-        NOVELLA_CONDUCTOR_NAME: 'conductor',
-        NOVELLA_HEALTH_PORT: String(ports.conductor),
-        ...options.more.conductor,
-      },
-      health: `http://127.0.0.1:${ports.conductor}/health/ready`,
-    },
-    ...hosts.map((host, n) => compute(options, host, ports.hosts[n] ?? 0)),
-  ];
-}
-
-function compute(options: NovellaOptions, host: HostSpec, healthPort: number): MemberSpec {
-  return {
-    name: host.name,
-    program: programOf('compute'),
-    environment: {
-      NOVELLA_BROKER_URLS: options.brokerUrl(`compute-${host.name}`),
-      NOVELLA_HOST: host.name,
-      NOVELLA_STATE_DIR: host.stateDir,
-      NOVELLA_VOLUME_ROOTS: options.volumeRoots.join(','),
-      NOVELLA_LIBVIRT_SOCKET: host.libvirtSocket,
-      NOVELLA_LIBVIRT_DOMAIN_TYPE: 'qemu',
-      NOVELLA_HEALTH_PORT: String(healthPort),
-      // Guests here do not listen to the power button.
-      NOVELLA_SHUTDOWN_TIMEOUT_S: '1',
-      ...options.more.compute,
-    },
-    health: `http://127.0.0.1:${healthPort}/health/ready`,
-  };
-}
-
-const service = ({ brokerUrl, databaseUrl, identityUrl, serviceUser }: NovellaOptions, brokerUser: string) => ({
-  NOVELLA_BROKER_URLS: brokerUrl(brokerUser),
-  NOVELLA_DATABASE_URL: databaseUrl,
-  NOVELLA_AUTH_STRATEGY: 'keystone',
-  NOVELLA_KEYSTONE_AUTH_URL: identityUrl,
-  NOVELLA_KEYSTONE_USERNAME: serviceUser.name,
-  NOVELLA_KEYSTONE_PASSWORD: serviceUser.password,
-  NOVELLA_KEYSTONE_PROJECT: serviceUser.project,
-});
 
 const programOf = (app: string): readonly string[] => [
   '--import',

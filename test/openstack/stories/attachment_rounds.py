@@ -12,7 +12,7 @@ import time
 import openstack
 
 LIMIT_S = 120
-PAUSE_S = 0.1
+PAUSE_S = 0.2
 
 
 def until(what, look):

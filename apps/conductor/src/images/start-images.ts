@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock, Log } from '@novella/core';
-import { createGlanceClient, type GlanceAuth } from '@novella/glance';
+import { createGlanceClient, type GlanceAuth, type GlanceOptions } from '@novella/glance';
 import { DEADLINES } from '../operations/retry.js';
 import { ImageLinks } from './image-links.js';
 import { startImageServer } from './image-server.js';
 
 export interface ImagesOptions {
-  readonly glanceEndpoint: string;
+  readonly glanceEndpoint: GlanceOptions['endpoint'];
   /** The service's credentials. */
   readonly auth: GlanceAuth;
   readonly listen: string;
