@@ -55,6 +55,7 @@ function faultMistakes({ url }: FuzzRequest, { code, headers, text }: FuzzAnswer
   // What stands before Nova's own layer: too large, or no route (one that wants an id has none for an empty one).
   const noRoute = code === 404 && (headers['openstack-api-version'] === undefined || /\/([/?#]|$)/.test(url));
   const isBefore = code === 413 || noRoute;
+  if (code === 401 && isKeystonemiddlewares(headers, text)) return [];
   if (isBefore && isPlain(code, headers, text)) return [];
   if (headers['content-type'] !== 'application/json; charset=UTF-8') {
     return [`${NO_FAULT}: its type is ${String(headers['content-type'])}`];
@@ -70,6 +71,12 @@ function faultMistakes({ url }: FuzzRequest, { code, headers, text }: FuzzAnswer
     fault.message !== '' &&
     Object.keys(fault).length === 2;
   return right ? [] : [NO_FAULT];
+}
+
+function isKeystonemiddlewares(headers: FuzzAnswer['headers'], text: string): boolean {
+  const { error } = (parsed(text) ?? {}) as { error?: { code?: unknown; message?: unknown } };
+  const isWhole = error?.code === 401 && typeof error.message === 'string';
+  return isWhole && headers['www-authenticate'] !== undefined && headers['content-type'] === 'application/json';
 }
 
 function isPlain(code: number, headers: FuzzAnswer['headers'], text: string): boolean {
