@@ -52,6 +52,7 @@ describe('the judge', () => {
     expect(mistakes(SUCCESS, true)).toEqual([]);
     expect(mistakes({ ...SUCCESS, code: 202, text: '' }, true)).toEqual([]);
     expect(mistakes(KEYSTONES)).toEqual([]);
+    expect(mistakes({ ...SUCCESS, text: '{"keypair":{"private_key":"x/AmQP/x"}}' })).toEqual([]);
     expect(mistakes({ ...SUCCESS, text: '{"x":"Error: the volume is not attached to the server"}' })).toEqual([]);
   });
 
