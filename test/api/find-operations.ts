@@ -166,11 +166,13 @@ class Finder {
   /** The same with each thing that its query may have: a page has a link to the next one. */
   private async queried({ route }: Wanted, { query }: Stretch, { example }: CarriedOut): Promise<CarriedOut[]> {
     if (query === null) return [];
+    const { microversion, parameters, body } = example;
+    const amounts = optionalPaths(requestSchema(query, microversion)).map((name) => ({ ...LEAST, with: name }));
+    // Both with what there is and with any value: a page of 1 is never the last.
+    const values = [true, false].flatMap((known) => this.bodies(query, microversion, [], amounts, known));
     const carriedOut: CarriedOut[] = [];
-    for (const name of optionalPaths(requestSchema(query, example.microversion))) {
-      const [value = {}] = this.bodies(query, example.microversion, [], [{ ...LEAST, with: name }]);
-      const text = `?${queryText(value as object)}`;
-      const asked = await this.ask(route, example.parameters, example.microversion, example.body, text);
+    for (const value of values) {
+      const asked = await this.ask(route, parameters, microversion, body, `?${queryText(value as object)}`);
       if (asked.answer.code < 400) carriedOut.push({ asked, example });
     }
     return carriedOut;
@@ -203,10 +205,15 @@ class Finder {
     version: Microversion,
     parameters: readonly string[],
     wanted?: readonly Amount[],
+    known = true,
   ): unknown[] {
     const schema = requestSchema(type, version);
     const key = parameters.at(-1);
-    const source = key === undefined ? this.source : { ...this.source, key };
+    const source = {
+      ...this.source,
+      ...(key === undefined ? {} : { key }),
+      ...(known ? {} : { forField: () => [] }),
+    };
     const least = [0, 1, 2].map((pick): Amount => ({ ...LEAST, pick }));
     const more = optionalPaths(schema).map((path): Amount => ({ ...LEAST, with: path }));
     return (wanted ?? [...least, ...more]).flatMap((amount) => {

@@ -2,6 +2,7 @@ import { gib, minutes, type Random, seconds, type ServerId } from '@novella/core
 import { openMemoryStore, type Operation, type RecordChanges, type Store } from '@novella/persistence';
 import { seededRandom } from '@novella/testing';
 import type { NovaApiConfig } from '../../apps/nova-api/src/nova-api.config.js';
+import type { NovaApiPorts } from '../../apps/nova-api/src/ports.js';
 import {
   activeServer,
   ADMIN,
@@ -42,11 +43,13 @@ const SERVERS = { active: 2, building: 1 };
 const VOLUMES = 6;
 const volumeId = (number: number): string => `99999999-8888-4777-8666-${String(number).padStart(12, '0')}`;
 
-export async function openWorld(seed: number, config: Partial<NovaApiConfig> = {}): Promise<World> {
+type Ports = Pick<Partial<NovaApiPorts>, 'authenticator'>;
+
+export async function openWorld(seed: number, config: Partial<NovaApiConfig> = {}, ports: Ports = {}): Promise<World> {
   const random = seededRandom(seed);
   const options = { serviceDownTime: minutes(60), clock: tickingClock(), uuid: () => random.uuid() };
   const store = openMemoryStore(options);
-  const world = await openWorldOn(store, random, config);
+  const world = await openWorldOn(store, random, config, ports);
   const { volumes, attachments } = world.api.cinder;
   return { ...world, digest: () => digestOf({ ...store.rows(), volumes, attachments }) };
 }
@@ -56,8 +59,11 @@ export async function openWorldOn(
   store: Store,
   random: Random,
   config: Partial<NovaApiConfig> = {},
+  ports: Ports = {},
 ): Promise<Omit<World, 'digest'>> {
-  const { started: api, routes } = await routesWhile(() => startNovaApi(config, undefined, { store, random }));
+  const { started: api, routes } = await routesWhile(() =>
+    startNovaApi(config, undefined, { store, random, ...ports }),
+  );
   const settle = () => settleAll(api);
   await reported(api);
   await reported(api, { binary: 'nova-conductor', host: 'conductor-1' as typeof HOST });

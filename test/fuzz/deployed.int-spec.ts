@@ -29,6 +29,8 @@ describe('nova-api on real sockets, under requests made by chance', () => {
   beforeAll(async () => {
     world = await openWorld(1);
     await world.api.app.listen({ host: '127.0.0.1', port: 0 });
+    // Who has ended his side is answered too, so that nothing is under way when the next one asks.
+    Object.assign(world.api.app.getHttpServer() as object, { httpAllowHalfOpen: true });
     port = Number(new URL(await world.api.app.getUrl()).port);
   });
   afterAll(() => world.close());

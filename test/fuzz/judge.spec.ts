@@ -34,6 +34,11 @@ const SUCCESS: FuzzAnswer = {
   headers: { 'content-type': 'application/json', 'x-openstack-request-id': ID },
   text: '{"flavors":[]}',
 };
+const KEYSTONES: FuzzAnswer = {
+  code: 401,
+  headers: { ...SUCCESS.headers, 'www-authenticate': 'Keystone uri="http://keystone.example/v3"' },
+  text: '{"error":{"code":401,"title":"Unauthorized","message":"no"}}',
+};
 const mistakes = (answer: FuzzAnswer, written = false, changes: Partial<FuzzRequest> = {}): string[] =>
   mistakesOf({ ...request, ...changes }, answer, written, leakIn);
 const saying = (message: string): FuzzAnswer => ({
@@ -46,6 +51,8 @@ describe('the judge', () => {
     expect(mistakes(FAULT)).toEqual([]);
     expect(mistakes(SUCCESS, true)).toEqual([]);
     expect(mistakes({ ...SUCCESS, code: 202, text: '' }, true)).toEqual([]);
+    expect(mistakes(KEYSTONES)).toEqual([]);
+    expect(mistakes({ ...SUCCESS, text: '{"keypair":{"private_key":"x/AmQP/x"}}' })).toEqual([]);
     expect(mistakes({ ...SUCCESS, text: '{"x":"Error: the volume is not attached to the server"}' })).toEqual([]);
   });
 
@@ -58,6 +65,7 @@ describe('the judge', () => {
     ['no message', { ...FAULT, text: '{"badRequest":{"code":400}}' }],
     ['more than a fault', { ...FAULT, text: '{"badRequest":{"code":400,"message":"x"},"more":1}' }],
     ['a fault of the framework', { ...FAULT, text: '{"statusCode":400,"error":"Bad Request","message":"x"}' }],
+    ['a 401 without the challenge', { ...KEYSTONES, headers: SUCCESS.headers }],
     ['no JSON', { ...FAULT, text: 'Bad Request' }],
     ['another type', { ...FAULT, headers: { ...FAULT.headers, 'content-type': 'text/plain' } }],
     ['no request id', { ...FAULT, headers: { ...FAULT.headers, 'x-openstack-request-id': undefined } }],

@@ -17,6 +17,7 @@ import {
   oddSegment,
   VERSIONS,
 } from './odd-requests.js';
+import { SCOPES } from './keystone-tokens.js';
 import { jsonText } from './odd-values.js';
 
 /** One request, and what it was made from. */
@@ -94,6 +95,7 @@ export class RequestMaker {
           [6, ADMIN],
           [3, USER],
           [1, STRANGER],
+          [0.5, chance.one(SCOPES)],
         ]),
         'openstack-api-version': `compute ${formatMicroversion(version)}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),

@@ -6,11 +6,12 @@ import { wordsOfTheSource } from '../api/words.js';
 import { openWorld, type World } from '../api/world.js';
 import { asDescribed, type AsDescribed } from './described.js';
 import { type FuzzAnswer, mistakesOf } from './judge.js';
+import { keystoneOfTokens } from './keystone-tokens.js';
 import { leakFinder } from './leaks.js';
 import { type FuzzRequest, RequestMaker } from './requests.js';
 import { errorText, nameOf } from './told.js';
 
-/** Requests by chance against nova-api on the memory store, in rounds, each with a world of its own. */
+/** Requests by chance against nova-api on the memory store, in rounds, each with a world of its own, in turn with Keystone. */
 export interface Fuzz {
   readonly found: Found;
   readonly words: readonly string[];
@@ -70,7 +71,7 @@ export async function runFuzz(fuzz: Fuzz, seed: number, requests: number): Promi
 type OnAnswer = (request: FuzzRequest, answer: FuzzAnswer, finding: Finding | null) => void;
 
 async function runRound(fuzz: Fuzz, seed: number, requests: number, onAnswer: OnAnswer): Promise<void> {
-  const world = await openWorld(1);
+  const world = await openWorld(1, {}, seed % 2 === 0 ? { authenticator: keystoneOfTokens() } : {});
   const maker = new RequestMaker(fuzz.found, fuzz.words, seededRandom(seed));
   try {
     let before = world.digest();
