@@ -37,7 +37,7 @@ describe('attach, extend, detach', () => {
         ]);
       }
     }
-  }, 600_000);
+  }, 1_800_000);
 
   it('leaves 0 volumes, attachments, devices and, with the servers, domains', async () => {
     await cloud.deleteServers(...servers.map(({ id }) => id));
