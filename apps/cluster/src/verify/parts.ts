@@ -142,7 +142,7 @@ export class PostgresPart implements Part {
   /** Its shared memory may still be held by a process that is just ending. */
   private async startAfter(awayMs: number): Promise<number> {
     await sleep(awayMs);
-    for (const since = performance.now(); ; ) {
+    for (const since = performance.now(); ;) {
       try {
         this.server = await this.start(this.server.port);
         return performance.now();
