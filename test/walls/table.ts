@@ -358,7 +358,7 @@ function action(name: string, ok: number, anew?: VmState, argument: object | nul
   return { ...row, ...(anew === undefined ? {} : { anew }), body: () => ({ [name]: argument }) };
 }
 
-/** Routes that need no token: discovery and health. */
+/** Routes that need no token: discovery, health and the description of the API. */
 export const OPEN: readonly string[] = [
   'GET /',
   'GET /v2',
@@ -366,6 +366,7 @@ export const OPEN: readonly string[] = [
   'GET /health',
   'GET /health/live',
   'GET /health/ready',
+  'GET /openapi.json',
 ];
 
 /** All actions that Nova has, so that one that is served and not in the table is noticed. */
