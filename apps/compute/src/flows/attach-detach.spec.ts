@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { rm, stat } from 'node:fs/promises';
+import { NovellaError } from '@novella/core';
 import type { DriverMethod } from '@novella/virt';
 import { broken, MIB, OTHER_SERVER, SERVER, testHost, type TestHost } from '../testing/test-host.js';
 
@@ -80,6 +81,34 @@ describe('attach_volume and detach_volume', () => {
     await host.attach(disk);
     host.virt.detachDisk = () => Promise.resolve();
     expect(await host.detach(disk)).toEqual(failed('guest-busy'));
+  });
+
+  const refused = () => new NovellaError('hypervisor-refused', 'refused by the test');
+
+  it('says what went wrong with a detach while the guest has its disk', async () => {
+    await host.attach(disk);
+    host.fake.failNext('detachDisk', refused(), 'before');
+    expect(await host.detach(disk)).toEqual(failed('hypervisor-refused'));
+  });
+
+  it.each<Break>([
+    ['the answer that it has done so', (on) => on.fake.failNext('detachDisk', refused(), 'after')],
+    ['the device', (on) => (on.faults.connector = { disconnect: refused() })],
+  ])('never lets a detach be taken for undone when the guest has let go and %s is lost', async (_what, breakIt) => {
+    await host.attach(disk);
+    breakIt(host);
+    expect(await host.detach(disk)).toEqual(failed('guest-disk-missing'));
+    host.faults.connector = {};
+    expect(await host.detach(disk)).toEqual({ status: 'detached' });
+  });
+
+  it('knows nothing of a detach that failed when the guest cannot be looked at either', async () => {
+    await host.attach(disk);
+    host.fake.failNext('detachDisk', refused(), 'after');
+    const guest = host.virt.guest.bind(host.virt);
+    let looks = 0;
+    host.virt.guest = (server) => ((looks += 1) === 1 ? guest(server) : Promise.reject(refused()));
+    expect(await host.detach(disk)).toEqual(failed('hypervisor-unreachable'));
   });
 
   it.each([...driverBreaks('guest', 'attachDisk'), ...connectorBreaks('connect', 'size')])(

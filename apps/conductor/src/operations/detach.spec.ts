@@ -91,6 +91,14 @@ describe('detach decides', () => {
     expect(thrice).toMatchObject({ do: 'run', step: 'roll', error: { code: 'guest-busy' } });
   });
 
+  it('never to give Cinder back a volume whose disk the guest has let go of', () => {
+    const tried = at('off-host', { attempt: 99, failures: 99 });
+    expect(decide({ operation: tried, answer: failed('guest-disk-missing') })).toMatchObject({
+      do: 'wait',
+      for: 'retry',
+    });
+  });
+
   it('never to believe a hypervisor that does not answer', () => {
     const tried = at('off-host', { attempt: 99, failures: 99 });
     expect(decide({ operation: tried, answer: failed('hypervisor-unreachable') })).toMatchObject({ do: 'wait' });

@@ -93,6 +93,8 @@ function decideOnAnswer(turn: Turn, mapping: BlockDeviceMapping, answer: NonNull
     case 'stale':
       return { do: 'wait', for: 'retry' };
     case 'failed':
+      // The guest has let go: what is left to do is tried for as long as it takes.
+      if (answer.error.code === 'guest-disk-missing') return waitFor(answer.error);
       if (!isBelieved(turn, answer.error)) return reconnectFor(answer.error, turn.rows) ?? waitFor(answer.error);
       return { do: 'run', step: ROLL, error: answer.error };
     case 'grown':
