@@ -105,6 +105,15 @@ export class Cinder {
     return { protocol: 'local', devicePath: volume.path, format: volume.format, accessMode: 'rw', encrypted: false };
   }
 
+  /**
+   * Somebody sends off what connects an attachment. One that is attached by then must be left alone; a request of a process
+   * that has died meanwhile may still come in after its successor is done, and the end shows whether that was mended.
+   */
+  connects(id: AttachmentId): void {
+    const isAttached = this.attachments.get(id)?.state === 'attached';
+    if (isAttached) this.wrongs.push(`attachment ${id} was connected anew while attached`);
+  }
+
   /** What the conductor asks. */
   readonly service: VolumeService = {
     encryption: () => Promise.resolve(null),
@@ -118,7 +127,6 @@ export class Cinder {
     connectAttachment: (_project, id) =>
       answer(() => {
         const attachment = this.known(id);
-        if (attachment.state === 'attached') this.wrongs.push(`attachment ${id} was connected anew while attached`);
         attachment.state = 'attaching';
         return { connection: this.connectionOf(this.find(attachment.volume)), secret: null };
       }),

@@ -7,7 +7,7 @@ import {
   REPORT_INTERVAL_MS,
   type VolumeDisk,
 } from '@novella/contracts';
-import { type HostName, type Log, millis, seconds, type VolumeId } from '@novella/core';
+import { type AttachmentId, type HostName, type Log, millis, seconds, type VolumeId } from '@novella/core';
 import { type Link, NOVA_EXCHANGE, RpcServer, rpcClient } from '@novella/messaging';
 import { PUBLIC_KEY } from '@novella/testing';
 import { holdName } from '@novella/service-kit';
@@ -182,8 +182,10 @@ function volumesFor(deployment: DeploymentIo, process: SimulatedProcess): Volume
   const gated = entries.map(([name, method]) => {
     const run = method as (...args: readonly unknown[]) => Promise<unknown>;
     // The conductor asks under a lease at which it has looked in the same moment.
-    const ask = (...args: readonly unknown[]) =>
-      callOutside(process, io, () => run(...args), undefined, 'sent at once');
+    const ask = (...args: readonly unknown[]) => {
+      if (name === 'connectAttachment') cinder.connects(args[1] as AttachmentId);
+      return callOutside(process, io, () => run(...args), undefined, 'sent at once');
+    };
     return [name, ask];
   });
   return {
