@@ -2,6 +2,9 @@ import type { Bytes } from '@novella/core';
 import type { Operation, Store } from '@novella/persistence';
 import type { Watch } from './watch.js';
 
+/** What came later goes on with it without the host's answer, and its own command sees to what that may still do. */
+const ENDED_BY_A_LATER_ONE: ReadonlySet<string> = new Set(['server-deleted', 'server-rebooted']);
+
 /**
  * The store, watched from beside: no operation may be written without an owner and a next step, and no extend may end
  * well while its guest, or the device of a guest that is off, has less than was asked for.
@@ -35,8 +38,7 @@ export function observedStore(store: Store, world: Watch): Store {
       const before = operation.kind === 'extend' ? await sizeNow(world, operation) : null;
       const written = await seen(store.end(operation, input));
       if (written === null) return written;
-      // A delete goes on with what it has ended, and its own command sees to what that has left.
-      const isAnswered = input.result === 'succeeded' || input.error.code !== 'server-deleted';
+      const isAnswered = input.result === 'succeeded' || !ENDED_BY_A_LATER_ONE.has(input.error.code);
       if (isAnswered && written.fence !== null) rememberFence(world, written, written.fence);
       if (operation.kind === 'extend' && input.result === 'succeeded') await noFalseSuccess(world, operation, before);
       return written;
