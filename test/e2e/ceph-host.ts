@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createConnectors, spawnRunner } from '@novella/brick';
+import { createConnectors, RbdProcesses, spawnRunner } from '@novella/brick';
 import type { BuildInstance, computeRpc, HandlersOf, OperationResult, Outcome, VolumeDisk } from '@novella/contracts';
 import {
   bytes,
@@ -73,8 +73,8 @@ export class CephHost {
     const connectors = createConnectors({
       local: { roots: [folder.path, '/dev/loop*'], clock, runner },
       rbd: {
-        ...{ cephDir, clock, runner },
-        ...{ clusterTimeout: seconds(4), rescanTimeout: seconds(1), rescanInterval: millis(100) },
+        ...{ cephDir, clock, images: new RbdProcesses({ clusterTimeout: seconds(4) }) },
+        ...{ rescanTimeout: seconds(1), rescanInterval: millis(100) },
       },
     });
     const io = {

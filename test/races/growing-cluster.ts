@@ -137,7 +137,7 @@ export class GrowingCluster {
     const roots = [this.directory];
     const connectors = createConnectors({
       local: { roots, clock: systemClock, runner, rescanTimeout: seconds(2), rescanInterval: millis(5) },
-      rbd: { clock: systemClock, runner },
+      rbd: { clock: systemClock },
     });
     this.compute = await createCompute({
       host: HOST,

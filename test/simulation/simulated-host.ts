@@ -182,8 +182,7 @@ export class SimulatedHost {
       restore: () => Promise.reject(new Error('no hypervisor sets the length of a device here')),
       isUsable: () => Promise.resolve(true),
     };
-    const runner = { run: () => Promise.reject(new Error('no program is run here')) };
-    return { local, rbd: new RbdConnector({ clock, runner }) };
+    return { local, rbd: new RbdConnector({ clock }) };
   }
 
   filesFor(process: SimulatedProcess): InstanceFiles {

@@ -54,7 +54,7 @@ describe('service reports', () => {
     };
     const { local, rbd } = createConnectors({
       local: { roots: ['/dev/loop*'], clock, runner: spawnRunner },
-      rbd: { clock, runner: spawnRunner },
+      rbd: { clock },
     });
     rbd.isUsable = () => Promise.resolve(hasCeph);
     const connectors = { local, rbd };

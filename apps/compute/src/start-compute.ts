@@ -107,7 +107,7 @@ async function computeApp(
     virt,
     connectors: createConnectors({
       local: { roots: config.volumeRoots, clock, runner },
-      rbd: { cephDir: config.cephDir, clock, runner },
+      rbd: { cephDir: config.cephDir, clock },
     }),
     connectorProperties: await connectorProperties({ host, ip: config.hostIp }),
     images: new ImageDirectory(config.imagesDir),

@@ -114,7 +114,7 @@ export async function startStandalone(config: StandaloneConfig, ports: Standalon
         virt: ports.virt,
         connectors: createConnectors({
           local: { roots: config.volumeRoots, clock, runner },
-          rbd: { cephDir: config.cephDir, clock, runner },
+          rbd: { cephDir: config.cephDir, clock },
         }),
         connectorProperties: await connectorProperties({ host, ip: '127.0.0.1' }),
         images: new ImageDirectory(config.imagesDir),

@@ -18,3 +18,4 @@ export { luksOverhead } from './luks.js';
 export { type ProcessResult, type ProcessRunner, type RunOptions, spawnRunner } from './process-runner.js';
 export { growQcow2, qcow2Size } from './qcow2-file.js';
 export { RbdConnector, type RbdConnectorOptions } from './rbd-connector.js';
+export { type RbdCluster, type RbdImages, type RbdLook, RbdProcesses } from './rbd-images.js';

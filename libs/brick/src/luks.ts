@@ -9,7 +9,7 @@ import type { DeviceKey, VolumeSecret } from './connector.js';
 const MAGIC = Buffer.from('LUKS\xba\xbe', 'latin1');
 const VERSION_AT = 6;
 const PAYLOAD_OFFSET_AT = 104;
-const HEADER_BYTES = 592;
+export const HEADER_BYTES = 592;
 const SECTOR = 512;
 
 /** Error image-refused: of another version. */
@@ -17,8 +17,12 @@ export const isLuks = async (path: string): Promise<boolean> =>
   overheadIn(await beginning(path, HEADER_BYTES)) !== null;
 
 /** Bytes before what the guest sees. Error image-refused when the device has no LUKS header, or one of another version. */
-export async function luksOverhead(path: string): Promise<Bytes> {
-  const overhead = overheadIn(await beginning(path, HEADER_BYTES));
+export const luksOverhead = async (path: string): Promise<Bytes> =>
+  overheadOf(await beginning(path, HEADER_BYTES), path);
+
+/** As luksOverhead, of a device whose first HEADER_BYTES were read already. */
+export function overheadOf(header: Buffer, path: string): Bytes {
+  const overhead = overheadIn(header);
   if (overhead !== null) return overhead;
   throw new NovellaError('image-refused', 'the volume is to be encrypted, but has no LUKS header', { path });
 }

@@ -32,7 +32,7 @@ const MOST_OUTPUT = 2 ** 20;
 /** Where the system's own programs are: what is found must not depend on who started us. */
 export const PROGRAM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 /** Messages are in English. */
-const ENVIRONMENT = { LC_ALL: 'C', PATH: PROGRAM_FOLDERS.join(':') };
+export const ENVIRONMENT = { LC_ALL: 'C', PATH: PROGRAM_FOLDERS.join(':') };
 
 export const spawnRunner: ProcessRunner = {
   async run(argv, { timeout, input }) {

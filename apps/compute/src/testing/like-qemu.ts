@@ -3,7 +3,7 @@ import { type Bytes, bytes } from '@novella/core';
 import type { FakeDriver, VirtDriver } from '@novella/virt';
 import { isLuks, LUKS_HEADER } from './luks-header.js';
 import { isQcow2, readQcow2Size, setQcow2Size } from './qcow2-header.js';
-import type { RbdImages } from './rbd-images.js';
+import type { RbdImagesInMemory } from './rbd-images.js';
 
 /** What a guest sees of a file: its length, or the size in its qcow2 header. */
 export const fileSize = async (path: string): Promise<Bytes> =>
@@ -13,7 +13,7 @@ export const fileSize = async (path: string): Promise<Bytes> =>
  * A hypervisor that treats files as QEMU does: a resize sets the length of a raw one, and the size in a qcow2 header; as it
  * does that of an image in a Ceph cluster, also to less.
  */
-export function likeQemu(fake: FakeDriver, images: RbdImages, beforeCut: () => Promise<void>): VirtDriver {
+export function likeQemu(fake: FakeDriver, images: RbdImagesInMemory, beforeCut: () => Promise<void>): VirtDriver {
   const resizeDisk: NonNullable<VirtDriver['liveResize']>['resizeDisk'] = async (server, volume, size) => {
     const guest = await fake.guest(server);
     const disk = guest?.disks.find((one) => one.volume === volume);

@@ -1,9 +1,10 @@
-import type { ProcessResult, RunOptions } from '@novella/brick';
+import type { RbdCluster, RbdImages, RbdLook } from '@novella/brick';
+import { NovellaError } from '@novella/core';
 
-/** A Ceph cluster in memory behind the commands of `rbd` that a connector runs: images by `pool/image`, in bytes. */
-export class RbdImages {
+/** A Ceph cluster in memory: images by `pool/image`, in bytes. */
+export class RbdImagesInMemory implements RbdImages {
   readonly sizes = new Map<string, number>();
-  /** What each command was given as its key; null: nothing. */
+  /** With which key each look was made; null: with none. */
   readonly keys: (string | null)[] = [];
 
   /** Error: there is no such image. */
@@ -13,18 +14,15 @@ export class RbdImages {
     return size;
   }
 
-  run(argv: readonly string[], { input }: RunOptions): ProcessResult {
-    this.keys.push(input ?? null);
-    const after = (option: string): string => argv[argv.indexOf(option) + 1] ?? '';
-    const path = `${after('--pool')}/${after('--image')}`;
-    const size = this.sizes.get(path);
-    if (size === undefined) return { code: 2, stdout: '', stderr: '(2) No such file or directory' };
-    if (argv.includes('info')) return { code: 0, stdout: JSON.stringify({ size }), stderr: '' };
-    if (!argv.includes('resize')) return { code: 22, stdout: '', stderr: 'unknown command' };
-    const wanted = Number.parseInt(after('--size'), 10);
-    if (wanted < size)
-      return { code: 22, stdout: '', stderr: 'shrinking an image is only allowed with --allow-shrink' };
-    this.sizes.set(path, wanted);
-    return { code: 0, stdout: '', stderr: '' };
+  look({ key }: RbdCluster, { pool, image, atLeast }: RbdLook): ReturnType<RbdImages['look']> {
+    this.keys.push(key);
+    const path = `${pool}/${image}`;
+    const was = this.sizes.get(path);
+    if (was === undefined) {
+      return Promise.reject(new NovellaError('host-device-missing', 'there is no such image', { path }));
+    }
+    const size = Math.max(was, atLeast ?? 0);
+    this.sizes.set(path, size);
+    return Promise.resolve({ size, head: Buffer.alloc(0) });
   }
 }

@@ -41,7 +41,7 @@ import { type ConnectorFaults, faultyConnector } from './faulty-connector.js';
 import { fileSize, likeQemu, withoutResize } from './like-qemu.js';
 import { LUKS_HEADER, luksHeader } from './luks-header.js';
 import { qcow2Header, setQcow2Size } from './qcow2-header.js';
-import { RbdImages } from './rbd-images.js';
+import { RbdImagesInMemory } from './rbd-images.js';
 
 export const SERVER = '5e7e0000-0000-4000-8000-000000000001' as ServerId;
 export const OTHER_SERVER = '5e7e0000-0000-4000-8000-000000000002' as ServerId;
@@ -63,7 +63,7 @@ export interface TestHostOptions {
 /**
  * A compute host on temporary files: the real journal, locks, host key, connector and image directory, and a hypervisor in
  * memory that treats files as QEMU does: a resize sets a raw file's length, and the size in a qcow2 file's header. In the
- * place of `qemu-img` is a stand-in that edits the header, in that of `rbd` a cluster in memory.
+ * place of `qemu-img` is a stand-in that edits the header, in that of Ceph a cluster in memory.
  */
 export async function testHost(options: TestHostOptions = {}): Promise<TestHost> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'novella-compute-')));
@@ -104,7 +104,7 @@ export class TestHost {
   };
   readonly files: InstanceFiles;
   readonly connectors: Connectors;
-  readonly images = new RbdImages();
+  readonly images = new RbdImagesInMemory();
   /** What each connect was given. */
   readonly secrets: (VolumeSecret | null)[] = [];
   /** What conductors serve. */
@@ -142,7 +142,7 @@ export class TestHost {
     const io = { clock: sleeplessClock(), runner: this.#runner };
     const { local, rbd } = createConnectors({
       local: { roots: [join(folder, 'volumes')], ...io },
-      rbd: { cephDir: join(folder, 'ceph'), ...io },
+      rbd: { cephDir: join(folder, 'ceph'), clock: io.clock, images: this.images },
     });
     const noteSecret = (secret: VolumeSecret | null): unknown => this.secrets.push(secret);
     this.connectors = {
@@ -382,7 +382,6 @@ export class TestHost {
 
   readonly #runner: ProcessRunner = {
     run: async (argv, options) => {
-      if (argv[0] === 'rbd') return this.images.run(argv, options);
       if (argv[0] !== 'qemu-img') return spawnRunner.run(argv, options);
       const stderr = await this.faults.qemuImg();
       if (stderr !== null) return { code: 1, stdout: '', stderr };
