@@ -8,7 +8,7 @@ import type { VolumeDisk } from '@novella/contracts';
 import type { AttachmentId, ConnectionInfoOf, ServerId, VolumeId } from '@novella/core';
 import { bytes, parseConnectionInfo } from '@novella/core';
 import { seal } from '@novella/sealing';
-import { guestImages, type PrivateCeph, startPrivateCeph, waitUntil } from '@novella/testing';
+import { freePort, guestImages, type PrivateCeph, startPrivateCeph, waitUntil } from '@novella/testing';
 import { bootSector, OBEYS_POWER_BUTTON, says } from '../../libs/virt/src/conformance/boot-sector.js';
 import { CephHost } from './ceph-host.js';
 
@@ -49,6 +49,7 @@ describe('volumes in a Ceph cluster', () => {
 
   interface Kind {
     readonly at?: CephHost;
+    readonly of?: Pick<PrivateCeph, 'monitors' | 'client' | 'rbd'>;
     /** The key comes from Cinder with the volume. */
     readonly keyComes?: boolean;
     readonly secretUuid?: string | null;
@@ -60,24 +61,32 @@ describe('volumes in a Ceph cluster', () => {
 
   /** A volume of 64 MiB, or as large as its content, as Cinder gives it to the host. */
   async function newVolume(kind: Kind = {}): Promise<VolumeDisk & { readonly image: string }> {
-    const { at = host, keyComes = true, secretUuid = null, shareable = false, bus = 'virtio', content } = kind;
+    const {
+      at = host,
+      of = ceph,
+      keyComes = true,
+      secretUuid = null,
+      shareable = false,
+      bus = 'virtio',
+      content,
+    } = kind;
     volumes += 1;
     const volume = `a1b2c4${String(volumes).padStart(2, '0')}-0000-4000-8000-000000000001` as VolumeId;
     const attachment = volume.replace('a1b2', 'aaaa') as AttachmentId;
     const image = `volumes/volume-${volume}`;
     // Cinder leaves the exclusive lock out where several may have the volume.
     const features = shareable ? ['--image-feature', 'layering'] : [];
-    if (content === undefined) await ceph.rbd('create', image, '--size', '64M', ...features);
-    else await ceph.rbd('import', '--no-progress', content, image);
+    if (content === undefined) await of.rbd('create', image, '--size', '64M', ...features);
+    else await of.rbd('import', '--no-progress', content, image);
     const connection = parseConnectionInfo({
       driver_volume_type: 'rbd',
       data: {
         name: image,
-        hosts: ceph.monitors.map((monitor) => monitor.host),
-        ports: ceph.monitors.map((monitor) => String(monitor.port)),
+        hosts: of.monitors.map((monitor) => monitor.host),
+        ports: of.monitors.map((monitor) => String(monitor.port)),
         cluster_name: 'ceph',
         auth_enabled: true,
-        auth_username: ceph.client.user,
+        auth_username: of.client.user,
         secret_type: 'ceph',
         secret_uuid: secretUuid,
         volume_id: volume,
@@ -86,7 +95,7 @@ describe('volumes in a Ceph cluster', () => {
         encrypted: false,
       },
     }) as ConnectionInfoOf<'rbd'>;
-    const keyring = `[client.${ceph.client.user}]\n\tkey = ${ceph.client.key}\n`;
+    const keyring = `[client.${of.client.user}]\n\tkey = ${of.client.key}\n`;
     const sealedSecret = keyComes ? seal(at.hostKey.publicKey, { keyring }, attachment) : null;
     const device = bus === 'scsi' ? 'sdb' : 'vdb';
     return { volume, attachment, connection, sealedSecret, device, bus, shareable, image };
@@ -315,6 +324,26 @@ describe('volumes in a Ceph cluster', () => {
       expect((await stat(path)).size).toBe(length + 16 * MIB);
     } finally {
       await promisify(execFile)('losetup', ['-d', loop]);
+    }
+  });
+
+  it('grow in a cluster of three monitors on IPv6, of which one is away', async () => {
+    const wide = await startPrivateCeph({ monitors: 3, address: '::1' });
+    try {
+      const away = { host: '::1', port: await freePort() };
+      const monitors = [away, ...wide.monitors.slice(1)];
+      const seen = { monitors, client: wide.client, rbd: (...words: string[]) => wide.rbd(...words) };
+      await other.build(OTHER_SERVER, { memoryMib: 64 });
+      const disk = await newVolume({ at: other, of: seen });
+      const attached = await other.carryOut('attach_volume', { server: OTHER_SERVER, disk });
+      expect(attached).toMatchObject({ status: 'attached', disk: { guestBytes: 64 * MIB } });
+      await wide.rbd('resize', '--no-progress', disk.image, '--size', '128M');
+      expect(await other.extend(OTHER_SERVER, disk, 128)).toEqual(grown(128));
+      expect(await other.carryOut('delete_instance', { server: OTHER_SERVER, volumes: [disk] })).toEqual({
+        status: 'deleted',
+      });
+    } finally {
+      await wide.stop();
     }
   });
 
