@@ -31,6 +31,8 @@ export interface AmqpLinkOptions {
   readonly heartbeatS?: number;
   /** After this a publish without a confirm is given up, its outcome unknown; 15 s unless given. */
   readonly confirmTimeout?: Millis;
+  /** A queue that the broker cannot bring up again is deleted and made anew after this; 30 s unless given. */
+  readonly brokenQueuePatience?: Millis;
 }
 
 /** Answers at once and connects in the background. Throws `internal` (final) when there is no URL, or one is none. */
@@ -49,6 +51,8 @@ function parseUrl(text: string): URL {
 
 const HEARTBEAT_S = 8;
 const CONFIRM_TIMEOUT = millis(15_000);
+/** Longer than the nodes of a cluster need to agree on who leads a queue. */
+const BROKEN_QUEUE_PATIENCE = millis(30_000);
 const CLOSE_LIMIT = millis(5_000);
 const NAME_RETRY = millis(1_000);
 /** RabbitMQ ends a connection that it hears nothing of after two to three heartbeats; it looks once in each. */
@@ -121,13 +125,14 @@ class AmqpLink implements Link {
   }
 
   async consume(queue: string, options: ConsumeOptions, onDelivery: (d: Delivery) => void): Promise<LinkConsumer> {
-    const { clock, random, log } = this.options;
+    const { clock, random, log, brokenQueuePatience = BROKEN_QUEUE_PATIENCE } = this.options;
     const consumer = new AmqpConsumer(
       { queue, prefetch: options.prefetch, onDelivery },
       {
         clock,
         random,
         log,
+        brokenQueuePatience,
         topologyOf: (name) => this.remembered.forQueue(name),
         ended: () => this.consumers.delete(consumer),
       },

@@ -1,9 +1,9 @@
-import { type Clock, type Log, NovellaError, type Random } from '@novella/core';
+import { type Clock, type Log, type Millis, NovellaError, type Random } from '@novella/core';
 import type { LinkConsumer, QueueLook, Topology } from '../link.js';
 import { ConsumerChannel, type Wants } from './consumer-channel.js';
 import { ReconnectDelay } from './reconnect-delay.js';
 import { unreachable } from '../unreachable.js';
-import { failedRequest, REFUSED, replyCode } from './refusals.js';
+import { failedRequest, INTERNAL_ERROR, REFUSED, replyCode } from './refusals.js';
 import type { Session } from './session.js';
 
 export interface ConsumerOptions {
@@ -12,14 +12,21 @@ export interface ConsumerOptions {
   readonly log: Log;
   /** What this link declared of the queue; null when it did not. */
   readonly topologyOf: (queue: string) => Topology | null;
+  /** How long a queue may be out of order at the broker before it is made anew. */
+  readonly brokenQueuePatience: Millis;
   readonly ended: () => void;
 }
+
+/** Another consumer of the connection may be the one at fault. */
+const LEAST_FAILURES = 3;
 
 /** A consumer over all its channels: the link attaches it to each connection, and it gets over the loss of a channel. */
 export class AmqpConsumer implements LinkConsumer {
   private channel: ConsumerChannel | null = null;
   private attaching = false;
   private paused = false;
+  /** The broker's own failures to let us consume, one after the other. */
+  private failures: { readonly since: number; count: number } | null = null;
   private readonly end = new AbortController();
 
   constructor(
@@ -63,17 +70,50 @@ export class AmqpConsumer implements LinkConsumer {
         onFault: (error) => this.options.log.error('a delivery could not be handed on', { ...this.facts, error }),
       });
       this.channel = channel;
+      if (await this.isOutOfOrder(channel)) await this.makeAnew(session);
       await channel.flow(!this.paused);
       if (channel.isOver) throw unreachable('the channel ended as it was opened', this.facts);
       // Cancelled while it opened.
       if (this.isOver()) await channel.close();
-    } catch (error) {
+      this.failures = null;
+    } catch (thrown) {
       this.channel = null;
+      const error = await this.whatEnded(session, thrown);
       if (replyCode(error) !== REFUSED.notFound) throw failedRequest(`consume ${this.wants.queue}`, error);
       throw new NovellaError('rpc-no-route', 'there is no such queue', this.facts, { cause: error });
     } finally {
       this.attaching = false;
     }
+  }
+
+  /** The broker may end the whole connection over a request, and the request then says nothing of why. */
+  private async whatEnded(session: Session, thrown: unknown): Promise<unknown> {
+    const error = session.consuming.isOver && replyCode(thrown) === null ? await session.consuming.gone : thrown;
+    if (replyCode(error) === INTERNAL_ERROR) {
+      this.failures ??= { since: this.options.clock.monotonic(), count: 0 };
+      this.failures.count += 1;
+    }
+    return error;
+  }
+
+  /**
+   * A quorum queue whose log did not survive its disk (RabbitMQ 3.10 after a full one: `corrupt_log`), or of which the disk
+   * never heard: it can be declared, and whoever consumes it is thrown out, for ever. Who consumes it shows that it works.
+   */
+  private async isOutOfOrder(channel: ConsumerChannel): Promise<boolean> {
+    const { failures } = this;
+    if (failures === null || failures.count < LEAST_FAILURES) return false;
+    const since = this.options.clock.monotonic() - failures.since;
+    return since >= this.options.brokenQueuePatience && (await channel.look()).consumers === 0;
+  }
+
+  /** Nothing is lost with it: a queue has no more than hints of what is on record, and what has no answer is sent again. */
+  private async makeAnew(session: Session): Promise<void> {
+    const topology = this.options.topologyOf(this.wants.queue);
+    if (topology === null) return;
+    this.options.log.error('the broker cannot bring a queue up again: it is deleted and made anew', this.facts);
+    await session.topology.deleteQueue(this.wants.queue);
+    await session.topology.declare(topology);
   }
 
   private get facts(): { readonly queue: string } {

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
-import { type Log, type LogFacts, millis } from '@novella/core';
+import { type Log, type LogFacts, type Millis, millis } from '@novella/core';
 import { cuttingProxy, waitUntil } from '@novella/testing';
 import { noLog, systemClock, systemRandom } from '../conformance/amqp-world.js';
 import { frameTo, publishing, queueOf, rabbitSuite, START_LIMIT_MS } from '../conformance/rabbit-suite.js';
-import { collect, durable } from '../conformance/world.js';
+import { collect, durable, textOf } from '../conformance/world.js';
 import { openAmqpLink } from './amqp-link.js';
 
 const { rabbit, connected, newName, atEnd } = rabbitSuite();
@@ -190,6 +190,41 @@ describe('a channel that the broker closes', () => {
     await expect(wrong).rejects.toMatchObject({ code: 'rpc-no-route', facts: { exchange: 'no-such-exchange' } });
     expect(await link.publish(frameTo(queue), durable)).toBe('confirmed');
     expect((await taken.next()).lost.aborted).toBe(false);
+  });
+});
+
+describe('a queue that the broker cannot bring up', () => {
+  const erlang = (queue: string, what: string) =>
+    rabbit().rabbitmqctl('eval', `ra:${what}(quorum_queues, {'%2F_${queue}', node()}).`);
+
+  /** Consumed and with a message, before the broker cannot bring it up any more; `received` tells each delivery. */
+  async function deadQueue(brokenQueuePatience: Millis) {
+    const [publisher, { link }] = [await connected(), await connected({ brokenQueuePatience })];
+    const queue = newName('dead');
+    const received: string[] = [];
+    await link.declare(queueOf(queue));
+    await link.consume(queue, { prefetch: 4 }, (delivery) => void received.push(textOf(delivery)));
+    const publish = (text: string) => publisher.link.publish(frameTo(queue, text), durable);
+    await publish('before');
+    await waitUntil(() => received.length === 1, { what: 'the first delivery' });
+    await erlang(queue, 'stop_server');
+    for (const each of [link, publisher.link]) each.drop('as if the broker had been started again');
+    return { queue, publish, received };
+  }
+
+  it('is made anew after a while, and consumed', async () => {
+    const { publish, received } = await deadQueue(millis(500));
+    const isTaken = () => publish('after').then((end) => end === 'confirmed');
+    await waitUntil(isTaken, { what: 'the queue to take messages', every: 100 });
+    await waitUntil(() => received.includes('after'), { what: 'the message' });
+  });
+
+  it('keeps what is in it when it comes up by itself', async () => {
+    const { queue, received } = await deadQueue(millis(120_000));
+    await sleep(3_000);
+    await erlang(queue, 'restart_server');
+    await waitUntil(() => received.length > 1, { what: 'the message to come again' });
+    expect(new Set(received)).toEqual(new Set(['before']));
   });
 });
 

@@ -3,6 +3,8 @@ import { unreachable } from '../unreachable.js';
 
 /** The reply codes of AMQP that close a channel (amqp0-9-1 specification, 1.2). */
 export const REFUSED = { access: 403, notFound: 404, locked: 405, precondition: 406 } as const;
+/** The code with which RabbitMQ ends a connection when something of its own has failed. */
+export const INTERNAL_ERROR = 541;
 
 /** The code with which the broker closed the channel; null when it was something else, a lost connection for one. */
 export function replyCode(thrown: unknown): number | null {
