@@ -7,11 +7,11 @@ import { watched, withSignsOfLife } from './processes.mjs';
 import { closingLine } from './summary-reporter.mjs';
 
 // The first two rings run side by side, on more workers than cores: most of what they do is waiting for brokers and
-// processes. Guests are emulated and take a core each, so they get the machine alone. A test that fails half way may leave
-// a connection to a guest open, and must not keep the ring from ending: --forceExit.
+// processes. Guests are emulated and take a core each, so they get the machine alone, two at a time. A test that fails half
+// way may leave a connection to a guest open, and must not keep the ring from ending: --forceExit.
 const RUNS = [
-  { name: 'unit and integration tests', args: ['--selectProjects', 'unit', 'integration', '--maxWorkers=3'] },
-  { name: 'end-to-end tests', args: ['--selectProjects', 'e2e', '--runInBand', '--forceExit'] },
+  { name: 'unit and integration tests', args: ['--selectProjects', 'unit', 'integration', '--maxWorkers=4'] },
+  { name: 'end-to-end tests', args: ['--selectProjects', 'e2e', '--maxWorkers=2', '--forceExit'] },
 ];
 const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
 

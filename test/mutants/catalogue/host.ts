@@ -140,11 +140,11 @@ export const HOST_MUTANTS: readonly Mutant[] = [
     caughtBy: caughtBy('flows/build-delete.spec.ts', 'does not call deleted'),
   },
   {
-    name: 'rbd: the key of the user is an argument',
+    name: 'rbd: an image is given its length without a look at what it has',
     file: 'libs/brick/src/rbd-connector.ts',
-    from: "'--keyfile', '/dev/fd/0'",
-    to: "'--key', key ?? ''",
-    caughtBy: { spec: 'libs/brick/src/rbd-connector.spec.ts', tests: 'the key in no argument' },
+    from: 'return size >= wanted ? size : (',
+    to: 'return (',
+    caughtBy: { spec: 'libs/brick/src/rbd-connector.spec.ts', tests: 'leaves an image alone' },
   },
   {
     name: 'rbd: an image that has not grown is not waited for',

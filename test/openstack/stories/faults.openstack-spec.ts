@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { BOOT_MS, Cloud, type Server, size } from './cloud.js';
 import { type Inventory, takeInventory } from './inventory.js';
@@ -83,6 +84,20 @@ describe('with services that fail', () => {
     await cloud.rules('to-cinder', [{ has: '/v3/', does: { what: 'answer', status } }]);
     await grow();
     await cloud.untilCount('to-cinder', 'met', 2);
+    await cloud.rules('to-cinder', []);
+    await guestSees();
+    const [newest] = await cloud.ended(server.id, 'extend_volume', known + 1);
+    expect(newest?.events[0]?.result).toBe('Success');
+  });
+
+  it('a Cinder that answers 500 and 503 for two minutes is waited for', async () => {
+    const known = await extendsSoFar();
+    await cloud.rules('to-cinder', [{ has: '/v3/', does: { what: 'answer', status: 500 } }]);
+    await grow();
+    for (let since = performance.now(), status = 500; performance.now() - since < 120_000; status = 1003 - status) {
+      await cloud.rules('to-cinder', [{ has: '/v3/', does: { what: 'answer', status } }]);
+      await sleep(10_000);
+    }
     await cloud.rules('to-cinder', []);
     await guestSees();
     const [newest] = await cloud.ended(server.id, 'extend_volume', known + 1);
