@@ -6,7 +6,7 @@ import { GuestConsole, waitUntil } from '@novella/testing';
 import { z } from 'zod';
 import { FLAVOR } from '../deployment/furnish.js';
 import type { WayRule } from '../deployment/http-way.js';
-import { VOLUME_TYPES, type VolumeType } from '../deployment/cinder.js';
+import { TOKEN_CACHE_S, VOLUME_TYPES, type VolumeType } from '../deployment/cinder.js';
 import { type DeploymentFacts, readFacts } from '../deployment/facts.js';
 import { type Inventory, differences, takeInventory } from './inventory.js';
 import { Apis, NotAnswered, OpenStackClient } from './client.js';
@@ -188,8 +188,8 @@ export class Cloud {
   async revokeTokensOf(user: string): Promise<void> {
     await this.admin.run('user', 'set', '--disable', user);
     await this.admin.run('user', 'set', '--enable', user);
-    // Keystone counts in whole seconds here: what it gives out in the same one is worth nothing either.
-    await sleep(1000);
+    // Until then Cinder may remember them. Keystone refuses also what it gives out in the second of the revocation.
+    await sleep(1000 * (TOKEN_CACHE_S + 1));
   }
 
   /** The server's actions of that name that have ended, the newest first, once there are so many and none is open. */
