@@ -96,7 +96,11 @@ describe('with services that fail', () => {
     const known = await extendsSoFar();
     await cloud.rules('to-cinder', [{ has: '/v3/', does: { what: 'answer', status: 500 } }]);
     await grow();
-    for (let since = performance.now(), status = 500; performance.now() - since < 1000 * OUTAGE_S; status = 1003 - status) {
+    for (
+      let since = performance.now(), status = 500;
+      performance.now() - since < 1000 * OUTAGE_S;
+      status = 1003 - status
+    ) {
       await cloud.rules('to-cinder', [{ has: '/v3/', does: { what: 'answer', status } }]);
       await sleep(5_000);
     }
