@@ -11,11 +11,11 @@ export const wayRule = z.object({
   /** So many requests, then the rule is over; without end unless given. */
   times: z.number().int().positive().optional(),
   /**
-   * answer: with this status, and nothing reaches the target. slow: goes through after `ms`. twice: goes through two
+   * answer: with this status, and no body unless given; nothing reaches the target. slow: goes through after `ms`. twice: goes through two
    * times, and the second answer is told. lost: the caller is answered as if it had gone through, and it has not.
    */
   does: z.discriminatedUnion('what', [
-    z.object({ what: z.literal('answer'), status: z.number().int() }),
+    z.object({ what: z.literal('answer'), status: z.number().int(), body: z.string().optional() }),
     z.object({ what: z.literal('slow'), ms: z.number().int() }),
     z.object({ what: z.literal('twice') }),
     z.object({ what: z.literal('lost'), body: z.string() }),
@@ -73,7 +73,7 @@ export class HttpWay {
     }
     switch (rule?.does.what) {
       case 'answer':
-        tell(response, { status: rule.does.status, headers: {}, body: Buffer.alloc(0) });
+        tell(response, { status: rule.does.status, headers: JSON_TYPE, body: Buffer.from(rule.does.body ?? '') });
         return;
       case 'lost':
         tell(response, { status: 200, headers: JSON_TYPE, body: Buffer.from(rule.does.body) });

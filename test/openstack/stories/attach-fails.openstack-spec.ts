@@ -9,6 +9,9 @@ const STEPS: readonly [string, Pick<WayRule, 'method' | 'has'>][] = [
   ['does not complete the attachment', { method: 'POST', has: 'os-complete' }],
 ];
 
+/** As Cinder says no. */
+const REFUSAL = JSON.stringify({ badRequest: { code: 400, message: 'Invalid input received' } });
+
 /** Each request that an attach makes of Cinder, refused for good, or for a while. */
 describe('an attach with a Cinder that', () => {
   let cloud: Cloud;
@@ -30,7 +33,7 @@ describe('an attach with a Cinder that', () => {
   const attach = () => cloud.demo.run('--os-compute-api-version', '2.60', 'server', 'add', 'volume', server.id, volume);
 
   it.each(STEPS)('%s leaves no reservation, no attachment and no disk', async (_, which) => {
-    await cloud.rules('to-cinder', [{ ...which, does: { what: 'answer', status: 400 } }]);
+    await cloud.rules('to-cinder', [{ ...which, does: { what: 'answer', status: 400, body: REFUSAL } }]);
     await attach().catch(() => undefined);
     await cloud.untilCount('to-cinder', 'answered', 1);
     await cloud.untilVolume(volume, 'available', 1);
@@ -41,10 +44,10 @@ describe('an attach with a Cinder that', () => {
     await cloud.rules('to-cinder', []);
   });
 
-  it.each(STEPS)('%s at first is asked again, and the guest has its disk', async (_, which) => {
+  // Whether the first has made one, nobody can tell after a 503: the user waits for the engine to find out.
+  it.each(STEPS.slice(1))('%s at first is asked again, and the guest has its disk', async (_, which) => {
     await cloud.rules('to-cinder', [{ ...which, times: 1, does: { what: 'answer', status: 503 } }]);
-    // Where the user waits for it, the user asks again.
-    await attach().catch(attach);
+    await attach();
     await server.guest.waitForSize(volume, size(1));
     await cloud.untilVolume(volume, 'in-use', 1);
     await cloud.untilCount('to-cinder', 'answered', 1);
