@@ -1,5 +1,5 @@
 import type { BlockDeviceMapping, Instance } from './records.js';
-import type { NewBlockDeviceMapping } from './store.js';
+import type { NewBlockDeviceMapping } from './api-store.js';
 
 /** Names of disks in a guest (nova:nova/virt/libvirt/blockinfo.py): `/dev/vdb` on virtio, `/dev/sdb` on scsi. */
 type Bus = BlockDeviceMapping['bus'];

@@ -29,19 +29,10 @@ export type { Requester } from './requester.js';
 export { EVERY_PROJECT } from './every-project.js';
 export { rootDeviceName } from './server-changes.js';
 export type { HostState, OperationFilter, OperatorStore, Standing, Stuck, StuckReason } from './operator-store.js';
-export type {
-  ApiStore,
-  AttachedVolume,
-  EngineStore,
-  HostStore,
-  NewBlockDeviceMapping,
-  NewInstance,
-  OperationFacts,
-  PostedEvent,
-  RecordChanges,
-  ServiceReportInput,
-  Store,
-} from './store.js';
+export type { ApiStore, NewBlockDeviceMapping, NewInstance, PostedEvent } from './api-store.js';
+export type { AttachedVolume, EngineStore, OperationFacts, RecordChanges } from './engine-store.js';
+export type { HostStore, ServiceReportInput } from './host-store.js';
+export type { Store } from './store.js';
 export { type MemoryStore, openMemoryStore } from './memory/memory-store.js';
 export { type MemoryStoreOptions } from './memory/tables.js';
 export { migrate } from './sql/migrate.js';

@@ -1,7 +1,7 @@
 import type { ServerId } from '@novella/core';
 import { byDevice } from '../devices.js';
 import type { BlockDeviceMapping } from '../records.js';
-import type { ApiStore } from '../store.js';
+import type { ApiStore } from '../api-store.js';
 import { storable, storableText } from '../text.js';
 import { acceptExternalEvents } from './requests.js';
 import {

@@ -1,6 +1,6 @@
 import type { OperationKind, TaskState } from '@novella/core';
 import type { Operation } from '../records.js';
-import type { RecordChanges } from '../store.js';
+import type { RecordChanges } from '../engine-store.js';
 import { TASK_OF_ONE_KIND } from '../transition-facts.js';
 import type { Tables } from './tables.js';
 

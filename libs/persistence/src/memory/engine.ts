@@ -1,7 +1,7 @@
 import { millis, type Millis } from '@novella/core';
 import { byDevice } from '../devices.js';
 import type { Operation } from '../records.js';
-import type { EngineStore, OperationFacts } from '../store.js';
+import type { EngineStore, OperationFacts } from '../engine-store.js';
 import { storable, storableText } from '../text.js';
 import { ENDED_LISTED_MS } from '../transition-facts.js';
 import { claimDue, claimForResult, claimOne } from './claims.js';

@@ -1,6 +1,6 @@
 import type { BlockDeviceMappingId, HostName, ServerId, VolumeId } from '@novella/core';
 import type { Requester } from '../requester.js';
-import type { AttachedVolume } from '../store.js';
+import type { AttachedVolume } from '../engine-store.js';
 import { newOperation } from './new-operation.js';
 import { type Tables, toMapping } from './tables.js';
 

@@ -1,7 +1,7 @@
 import { type ErrorRecord, type OperationId, parseVolumeId } from '@novella/core';
 import type { Operation } from '../records.js';
 import type { Requester } from '../requester.js';
-import type { PostedEvent } from '../store.js';
+import type { PostedEvent } from '../api-store.js';
 import { failedMessage } from '../action-messages.js';
 import { eventDetails, eventName, tagIsNoVolume } from '../transition-facts.js';
 import { newOperation } from './new-operation.js';

@@ -11,7 +11,7 @@ import { assignDevices, firstFreeDevice, rootDevices } from '../devices.js';
 import type { Instance } from '../records.js';
 import { inOrder } from '../server-changes.js';
 import type { Requester } from '../requester.js';
-import type { ApiStore, NewBlockDeviceMapping, NewInstance } from '../store.js';
+import type { ApiStore, NewBlockDeviceMapping, NewInstance } from '../api-store.js';
 import { DISKS_CHANGE } from '../transition-facts.js';
 import { newOperation } from './new-operation.js';
 import {

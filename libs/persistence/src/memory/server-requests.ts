@@ -1,6 +1,6 @@
 import type { ErrorRecord, ServerId, VolumeId } from '@novella/core';
 import type { Requester } from '../requester.js';
-import type { ApiStore } from '../store.js';
+import type { ApiStore } from '../api-store.js';
 import {
   detachRefusal,
   ENDED_BY_DELETE,

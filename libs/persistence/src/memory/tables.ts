@@ -25,7 +25,7 @@ import type {
   TimelineEntry,
 } from '../records.js';
 import type { Requester } from '../requester.js';
-import type { PostedEvent } from '../store.js';
+import type { PostedEvent } from '../api-store.js';
 import { actionName, TIMELINE_LIMIT } from '../transition-facts.js';
 
 /** Rows are replaced, never changed, so that an answer given out stays what it was. */

@@ -1,6 +1,6 @@
 import type { Millis, OperationState } from '@novella/core';
 import type { Operation } from '../records.js';
-import type { EngineStore, RecordChanges } from '../store.js';
+import type { EngineStore, RecordChanges } from '../engine-store.js';
 import { eventName, isRefusal } from '../transition-facts.js';
 import { waitingMessage } from '../action-messages.js';
 import { applyChanges } from './changes.js';

@@ -1,7 +1,7 @@
 import type { ServerId } from '@novella/core';
 import { byDevice } from '../devices.js';
 import type { BlockDeviceMapping, InstanceAction } from '../records.js';
-import type { ApiStore } from '../store.js';
+import type { ApiStore } from '../api-store.js';
 import { storable, storableText } from '../text.js';
 import type { Database } from './database.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';

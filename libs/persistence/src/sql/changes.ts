@@ -1,4 +1,4 @@
-import type { RecordChanges } from '../store.js';
+import type { RecordChanges } from '../engine-store.js';
 import { TASK_OF_ONE_KIND } from '../transition-facts.js';
 
 /**

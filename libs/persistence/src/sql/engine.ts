@@ -1,6 +1,6 @@
 import { millis, type Millis } from '@novella/core';
 import type { Operation } from '../records.js';
-import type { EngineStore } from '../store.js';
+import type { EngineStore } from '../engine-store.js';
 import { storable, storableText } from '../text.js';
 import { ENDED_LISTED_MS } from '../transition-facts.js';
 import { claimDue, claimForResult, claimOne } from './claims.js';

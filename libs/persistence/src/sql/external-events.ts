@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ErrorRecord, parseVolumeId } from '@novella/core';
 import type { Requester } from '../requester.js';
-import type { PostedEvent } from '../store.js';
+import type { PostedEvent } from '../api-store.js';
 import { failedMessage } from '../action-messages.js';
 import { actionName, eventName, tagIsNoVolume } from '../transition-facts.js';
 import type { Database } from './database.js';

@@ -1,6 +1,6 @@
 import { byDevice } from '../devices.js';
 import type { Operation } from '../records.js';
-import type { OperationFacts } from '../store.js';
+import type { OperationFacts } from '../engine-store.js';
 import type { Database } from './database.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
 import type { InstanceRow } from './entities/instance.entity.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type HostName, isUuid } from '@novella/core';
 import type { Service } from '../records.js';
-import type { HostStore, ServiceReportInput } from '../store.js';
+import type { HostStore, ServiceReportInput } from '../host-store.js';
 import { storable } from '../text.js';
 import { FOLLOWS_POWER_STATE, VM_STATE_OF_POWER_STATE } from '../transition-facts.js';
 import type { Database } from './database.js';

@@ -1,6 +1,6 @@
 import type { BlockDeviceMappingId, HostName, PowerState, ProjectId, ServerId, VolumeId } from '@novella/core';
 import type { Requester } from '../requester.js';
-import type { AttachedVolume } from '../store.js';
+import type { AttachedVolume } from '../engine-store.js';
 import type { Database } from './database.js';
 import type { BlockDeviceMappingRow } from './entities/block-device-mapping.entity.js';
 import { openOperation } from './new-operation.js';

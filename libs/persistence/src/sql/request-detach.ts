@@ -1,6 +1,6 @@
 import type { ServerId, VolumeId } from '@novella/core';
 import type { Requester } from '../requester.js';
-import type { ApiStore } from '../store.js';
+import type { ApiStore } from '../api-store.js';
 import { detachRefusal, VOLUME_DETACHED } from '../transition-facts.js';
 import type { Database } from './database.js';
 import { endUnstarted } from './end-unstarted.js';

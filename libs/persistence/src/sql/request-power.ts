@@ -1,4 +1,4 @@
-import type { ApiStore } from '../store.js';
+import type { ApiStore } from '../api-store.js';
 import type { Database } from './database.js';
 import { ENDED_BY_REBOOT, SERVER_REBOOTED } from '../transition-facts.js';
 import { endUnstarted } from './end-unstarted.js';

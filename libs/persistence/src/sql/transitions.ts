@@ -1,6 +1,6 @@
 import type { Millis } from '@novella/core';
 import type { Operation } from '../records.js';
-import type { EngineStore, RecordChanges } from '../store.js';
+import type { EngineStore, RecordChanges } from '../engine-store.js';
 import { eventDetails, eventName, isRefusal } from '../transition-facts.js';
 import { INSTANCE_CHANGE, instanceChange, MAPPING_CHANGES, mappingChanges } from './changes.js';
 import { failedMessage, waitingMessage } from '../action-messages.js';
