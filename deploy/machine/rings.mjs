@@ -1,4 +1,4 @@
-// `npm test`: all rings of tests, one after the other, and one closing line for all of them.
+// `npm test`: all rings of tests, and one closing line for all of them.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,25 +6,26 @@ import { environment, nodeBinary } from './toolchain.mjs';
 import { watched, withSignsOfLife } from './processes.mjs';
 import { closingLine } from './summary-reporter.mjs';
 
-// The first two rings run side by side, on more workers than cores: most of what they do is waiting for brokers and
-// processes. Guests are emulated and take a core each, so they get the machine alone, two at a time. A test that fails half
-// way may leave a connection to a guest open, and must not keep the ring from ending: --forceExit.
+// All side by side, on more workers than cores: what takes long is waiting, for brokers, processes and disks. Guests are
+// emulated and take a core each, so there is one at a time. A test that fails half way may leave a connection to a guest
+// open, and must not keep the ring from ending: --forceExit.
 const RUNS = [
-  { name: 'unit and integration tests', args: ['--selectProjects', 'unit', 'integration', '--maxWorkers=4'] },
-  { name: 'end-to-end tests', args: ['--selectProjects', 'e2e', '--maxWorkers=2', '--forceExit'] },
+  { name: 'unit and integration tests', args: ['--selectProjects', 'unit', 'integration', '--maxWorkers=3'] },
+  { name: 'end-to-end tests', args: ['--selectProjects', 'e2e', '--runInBand', '--forceExit'] },
 ];
 const JEST = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning', 'node_modules/jest/bin/jest.js'];
 
 /** Answers the exit code: 0 only when tests ran and none failed. */
 export async function runRings(root, say) {
-  const all = [];
-  for (const { name, args } of RUNS) {
-    const since = Date.now();
-    say(name);
-    const counts = await withSignsOfLife(`running the ${name}`, () => runJest(root, args));
-    say(`${name}: ${closingLine(counts)}, ${Math.round((Date.now() - since) / 1000)} s`);
-    all.push(counts);
-  }
+  const all = await Promise.all(
+    RUNS.map(async ({ name, args }) => {
+      const since = Date.now();
+      say(name);
+      const counts = await withSignsOfLife(`running the ${name}`, () => runJest(root, args));
+      say(`${name}: ${closingLine(counts)}, ${Math.round((Date.now() - since) / 1000)} s`);
+      return counts;
+    }),
+  );
   const total = sum(all);
   if (total.passed + total.failed === 0) say('no test ran');
   process.stdout.write(`${closingLine(total)}\n`);

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { chmod, cp, mkdir, truncate, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bytes, type Log, type ServerId, type VolumeId } from '@novella/core';
 import { systemClock, systemRandom } from '@novella/service-kit';
@@ -185,16 +185,27 @@ export class Cloud {
     return id;
   }
 
-  /** A volume of 1 GiB that is available. */
-  async volume(): Promise<VolumeId> {
-    const { body } = await this.volumes<{ volume: { id: VolumeId } }>('POST', '/volumes', { volume: { size: 1 } });
+  /** The guest's own image again, with these words more on its kernel's command line. */
+  async imageWith(words: string): Promise<string> {
+    const id = 'd15c0000-0000-4000-8000-000000000002';
+    const path = join(this.imagesDir, `${this.images.imageId}.json`);
+    const image = JSON.parse(await readFile(path, 'utf8')) as { properties: { os_command_line: string } };
+    const properties = { ...image.properties, os_command_line: `${image.properties.os_command_line} ${words}` };
+    await writeFile(join(this.imagesDir, `${id}.json`), JSON.stringify({ ...image, id, properties }));
+    return id;
+  }
+
+  /** A volume of 1 GiB that is available; of the default type unless told. */
+  async volume(type?: string): Promise<VolumeId> {
+    const asked = { volume: { size: 1, ...(type === undefined ? {} : { volume_type: type }) } };
+    const { body } = await this.volumes<{ volume: { id: VolumeId } }>('POST', '/volumes', asked);
     await this.untilVolume(body.volume.id, 'available', 1);
     return body.volume.id;
   }
 
   /** A volume of 1 GiB that the guest of the server has as a disk. */
-  async attachedVolume({ id, guest }: { id: string; guest: GuestConsole }): Promise<VolumeId> {
-    const volume = await this.volume();
+  async attachedVolume({ id, guest }: { id: string; guest: GuestConsole }, type?: string): Promise<VolumeId> {
+    const volume = await this.volume(type);
     const attachment = { volumeAttachment: { volumeId: volume } };
     const attached = await this.nova('POST', `/servers/${id}/os-volume_attachments`, attachment);
     if (attached.status !== 200) throw new Error(`not attached: ${JSON.stringify(attached)}`);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, realpath, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,13 +61,16 @@ export interface TestHostOptions {
   readonly clock?: Clock;
 }
 
+/** Each step of a command waits for the journal to be on disk: thousands of them, in the test of broken steps alone. */
+const IN_MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 /**
  * A compute host on temporary files: the real journal, locks, host key, connector and image directory, and a hypervisor in
  * memory that treats files as QEMU does: a resize sets a raw file's length, and the size in a qcow2 file's header. In the
  * place of `qemu-img` is a stand-in that edits the header, in that of Ceph a cluster in memory.
  */
 export async function testHost(options: TestHostOptions = {}): Promise<TestHost> {
-  const folder = await realpath(await mkdtemp(join(tmpdir(), 'novella-compute-')));
+  const folder = await realpath(await mkdtemp(join(IN_MEMORY, 'novella-compute-')));
   for (const name of ['volumes', 'images', 'state']) await mkdir(join(folder, name));
   const host = new TestHost(folder, options);
   await host.restart();
