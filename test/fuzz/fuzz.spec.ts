@@ -3,7 +3,7 @@ import { type Finding, type Fuzz, prepareFuzz, type Ran, runFuzz } from './run.j
 import { nameOf, told } from './told.js';
 
 const SEED = Number(process.env['NOVELLA_FUZZ_SEED'] ?? 1);
-const REQUESTS = Number(process.env['NOVELLA_FUZZ_REQUESTS'] ?? 6_000);
+const REQUESTS = Number(process.env['NOVELLA_FUZZ_REQUESTS'] ?? 12_000);
 /** For as many requests as one asks for. */
 const LONG = 24 * 3_600_000;
 /** So many at least, that each operation has had its turn. */
