@@ -120,6 +120,20 @@ describe('reboot_instance', () => {
     expect(await run()).toBe(theirs);
   });
 
+  it.each(driverBreaks('stopGuest', 'startGuest'))(
+    'boots a saved guest although it was cut off at %s, and somebody else lets it go on meanwhile',
+    async (_, breakIt) => {
+      await host.suspend([disk]);
+      await truncate(disk.path, 3 * MIB);
+      const token = host.token();
+      breakIt(host);
+      await host.reboot('hard', [disk], token);
+      await host.fake.setPowerState(SERVER, 'running');
+      expect(await host.reboot('hard', [disk], token)).toEqual(powered('running', 3, 3));
+      expect(host.fake.knownBytes(SERVER, disk.volume)).toBe(3 * MIB);
+    },
+  );
+
   it('does not call rebooted what was never stopped', async () => {
     host.virt.stopGuest = () => Promise.resolve();
     expect(await host.reboot('hard', [disk])).toEqual(failed('hypervisor-refused'));

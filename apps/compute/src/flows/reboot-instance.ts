@@ -1,5 +1,6 @@
 import type { Outcome, RebootInstance } from '@novella/contracts';
-import { assertNever, millis, NovellaError } from '@novella/core';
+import { assertNever, millis, NovellaError, type ServerId } from '@novella/core';
+import type { Guest } from '@novella/virt';
 import { presentGuest } from '../guest-disks.js';
 import type { HostIo, Step } from '../host-io.js';
 import type { BegunReboot } from '../journal.js';
@@ -17,7 +18,7 @@ export async function rebootInstance(
   step: Step,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const before = await presentGuest(io, server);
+  const before = await withoutSavedMemory(io, server, step, signal);
   const known = io.journal.begunReboot(server);
   const { operation } = token;
   const begun = known?.operation === operation && known.seq === seq;
@@ -44,6 +45,17 @@ export async function rebootInstance(
     throw new NovellaError('hypervisor-refused', 'the guest still runs as before its reboot', { server });
   }
   return powered(io, guest, volumes);
+}
+
+/**
+ * A guest that goes on from its saved memory has another run too, though it was not rebooted, and whoever finds it so after
+ * a crash could not tell. So that memory goes before anything is noted.
+ */
+async function withoutSavedMemory(io: HostIo, server: ServerId, step: Step, signal: AbortSignal): Promise<Guest> {
+  const guest = await presentGuest(io, server);
+  if (guest.powerState !== 'saved') return guest;
+  await step(() => io.virt.stopGuest(server, millis(0), signal));
+  return presentGuest(io, server);
 }
 
 /** `run` is the guest's now, `before` that of the moment when the reboot was begun; null: off. */
