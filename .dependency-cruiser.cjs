@@ -75,7 +75,7 @@ const allowed = {
   ],
 };
 // Specs, and suites that several specs share.
-const TESTS = '\\.(int-|e2e-)?spec\\.ts$|/conformance/';
+const TESTS = '\\.(int-|e2e-|proof-)?spec\\.ts$|/conformance/';
 
 // The demo and the bench bring their own hypervisor, broker and guest, as tests do; so does the dev cluster.
 const DEMO = '^apps/standalone/src/(demo|bench)/';

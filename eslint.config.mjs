@@ -32,7 +32,7 @@ const shape = [
 ];
 
 export const engineFiles = ['apps/conductor/src/operations/**/*.ts', 'apps/compute/src/flows/**/*.ts'];
-const specs = ['**/*.spec.ts', '**/*.int-spec.ts', '**/*.e2e-spec.ts'];
+const specs = ['**/*.spec.ts', '**/*.int-spec.ts', '**/*.e2e-spec.ts', '**/*.proof-spec.ts'];
 
 export default tseslint.config(
   { ignores: ['node_modules', 'dist', 'coverage', 'test/rules/bad', '**/*.mjs', '**/*.cjs'] },

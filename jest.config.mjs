@@ -1,5 +1,6 @@
 // Three rings: `unit` needs nothing, `integration` needs a Postgres (libs/testing starts one), `e2e` needs a hypervisor.
-// `openstack` needs all of OpenStack, which only `npm run test:openstack` brings up; `mutants` proves the other tests.
+// `openstack` needs all of OpenStack, which only `npm run test:openstack` brings up; `proofs` are of the tests
+// themselves and of what they stand on: `npm run proofs`.
 const shared = {
   testEnvironment: 'node',
   transform: { '^.+\\.ts$': '@swc/jest' },
@@ -21,7 +22,7 @@ export default {
     { ...shared, displayName: 'unit', testRegex: '\\.spec\\.(ts|mjs)$' },
     { ...shared, displayName: 'integration', testRegex: '\\.int-spec\\.ts$' },
     { ...shared, displayName: 'e2e', testRegex: '\\.e2e-spec\\.ts$' },
-    { ...shared, displayName: 'mutants', testRegex: '\\.mutants-spec\\.ts$' },
+    { ...shared, displayName: 'proofs', testRegex: '\\.proof-spec\\.ts$' },
     { ...shared, displayName: 'openstack', testRegex: '\\.openstack-spec\\.ts$' },
   ],
 };

@@ -25,7 +25,7 @@ export const UNIT_MUTANTS: readonly Mutant[] = [
 
 export const ALL_MUTANTS: readonly Mutant[] = [...UNIT_MUTANTS, ...SQL_STORE_MUTANTS];
 
-/** What is promised first of all; `npm test` runs these, `npm run mutants` all. */
+/** What is promised first of all; `npm test` runs these, `npm run proofs` all. */
 const PROMISED = new Set([
   'the journal admits stale commands',
   'a message is acked when it is delivered',
