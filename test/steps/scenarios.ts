@@ -210,6 +210,10 @@ export const SCENARIOS: { readonly [Name in Command]: Readonly<Record<string, Sc
     'that is soft': rebooting('soft', (_, volume) => grownTo(volume, 2)),
     'that is hard': rebooting('hard', nothing),
     'of a guest that is off': rebooting('hard', (host) => off(host)),
+    'of a guest whose memory is saved, with a volume that has grown': rebooting('hard', async (host, volume) => {
+      await host.suspend([volume]);
+      await grownTo(volume, 2);
+    }),
   },
   pause_instance: { 'of a guest that runs': whole(nothing) },
   unpause_instance: {

@@ -69,12 +69,13 @@ export class RbdProcesses implements RbdImages {
 
   async look(cluster: RbdCluster, look: RbdLook): Promise<Seen> {
     const name = JSON.stringify(cluster);
-    const process = this.#processes.get(name) ?? new RbdProcess(cluster, this.#clusterTimeout);
-    this.#processes.set(name, process);
-    process.onEnd = () => {
-      if (this.#processes.get(name) === process) this.#processes.delete(name);
-    };
-    return process.look(look);
+    const known = this.#processes.get(name);
+    if (known !== undefined) return known.look(look);
+    const started = new RbdProcess(cluster, this.#clusterTimeout, () => {
+      if (this.#processes.get(name) === started) this.#processes.delete(name);
+    });
+    this.#processes.set(name, started);
+    return started.look(look);
   }
 }
 
@@ -86,16 +87,18 @@ interface Waiting {
 }
 
 class RbdProcess {
-  onEnd: () => void = () => undefined;
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #limit: Millis;
+  readonly #onEnd: () => void;
   readonly #waiting = new Map<number, Waiting>();
   #asked = 0;
   #retired = false;
   #said = '';
   #idle: NodeJS.Timeout | undefined;
 
-  constructor({ conf, monitors, user, key }: RbdCluster, clusterTimeout: Millis) {
+  /** `onEnd`: it is asked nothing more; may be called again. */
+  constructor({ conf, monitors, user, key }: RbdCluster, clusterTimeout: Millis, onEnd: () => void) {
+    this.#onEnd = onEnd;
     this.#limit = (clusterTimeout + PROCESS_TIMEOUT) as Millis;
     const limit = String(clusterTimeout / 1000);
     const options = {
@@ -159,7 +162,7 @@ class RbdProcess {
 
   #retire(): void {
     this.#retired = true;
-    this.onEnd();
+    this.#onEnd();
     if (this.#waiting.size === 0) this.#child.stdin.end();
   }
 
@@ -170,7 +173,7 @@ class RbdProcess {
 
   #ended(how: string): void {
     clearTimeout(this.#idle);
-    this.onEnd();
+    this.#onEnd();
     const said = this.#said.split('\n').filter((line) => line.trim() !== '' && !NOISE.test(line));
     for (const [id, waiting] of this.#waiting) {
       clearTimeout(waiting.timer);

@@ -11,8 +11,9 @@ export const wayRule = z.object({
   /** So many requests, then the rule is over; without end unless given. */
   times: z.number().int().positive().optional(),
   /**
-   * answer: with this status, and no body unless given; nothing reaches the target. slow: goes through after `ms`. twice: goes through two
-   * times, and the second answer is told. lost: the caller is answered as if it had gone through, and it has not.
+   * answer: with this status, and no body unless given; nothing reaches the target. slow: goes through after `ms`. twice:
+   * goes through two times, and the second answer is told. lost: the caller is answered as if it had gone through, and it
+   * has not.
    */
   does: z.discriminatedUnion('what', [
     z.object({ what: z.literal('answer'), status: z.number().int(), body: z.string().optional() }),

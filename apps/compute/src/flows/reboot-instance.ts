@@ -7,8 +7,8 @@ import type { BegunReboot } from '../journal.js';
 import { connectDisks, powered } from '../powered-guest.js';
 
 /**
- * Stops a guest and starts it again, once per request however often the command comes: the guest's run is noted before
- * it is touched, and a guest whose run is another by then was rebooted. One that is off is started. Every disk is read
+ * Stops a guest and starts it again, once per request however often the command comes: memory that was saved of it is
+ * forgotten, then its run is noted before it is touched, and a guest whose run is another by then was rebooted. One that is off is started. Every disk is read
  * back. Mirrors nova:nova/virt/libvirt/driver.py reboot; differs: a soft reboot too gives the guest a new QEMU, so that
  * it sees the size that its volumes have.
  */

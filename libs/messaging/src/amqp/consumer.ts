@@ -97,8 +97,8 @@ export class AmqpConsumer implements LinkConsumer {
   }
 
   /**
-   * A quorum queue whose log did not survive its disk (RabbitMQ 3.10 after a full one: `corrupt_log`), or of which the disk
-   * never heard: it can be declared, and whoever consumes it is thrown out, for ever. Who consumes it shows that it works.
+   * A quorum queue whose log did not survive a full disk (RabbitMQ 3.10: `corrupt_log`) can be declared, and whoever
+   * consumes it is thrown out, for ever. Who consumes it shows that it works.
    */
   private async isOutOfOrder(channel: ConsumerChannel): Promise<boolean> {
     const { failures } = this;
